@@ -1,0 +1,93 @@
+"""Objects to plain trees and back: every constructor argument, by name, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from elbowroom.errors import UserError, did_you_mean
+from elbowroom.part import argument_names
+from elbowroom.registry import class_of, name_of
+
+PLAIN = bool | int | float | str | None
+
+
+def to_config(value: Any) -> Any:
+    """Return a JSON tree from which :func:`build` makes an equal object.
+
+    A module that appears twice is written once; the second time it is ``{"ref": path}``.
+
+    Raises:
+        UserError: a type is not registered.
+    """
+    return _write(value, "", {})
+
+
+def _write(value: Any, path: str, seen: dict[int, str]) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, nn.ModuleDict | Mapping):
+        return {k: _write(v, join(path, k), seen) for k, v in value.items()}
+    if isinstance(value, nn.ModuleList | list | tuple):
+        return [_write(v, join(path, str(i)), seen) for i, v in enumerate(value)]
+    if isinstance(value, nn.Module):
+        if id(value) in seen:
+            return {"ref": seen[id(value)]}
+        seen[id(value)] = path
+    cls = type(value)
+    arguments = {n: _write(getattr(value, n), join(path, n), seen) for n in argument_names(cls)}
+    return {"type": name_of(cls), **arguments}
+
+
+def join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def build(tree: Any) -> Any:
+    """Make the object that a tree describes.
+
+    Raises:
+        UserError: an unknown type or argument, with its place and the nearest name.
+    """
+    return _read(tree, "", {})
+
+
+def _read(tree: Any, path: str, made: dict[str, Any]) -> Any:
+    if isinstance(tree, list):
+        return [_read(v, join(path, str(i)), made) for i, v in enumerate(tree)]
+    if not isinstance(tree, Mapping):
+        return tree
+    if set(tree) == {"ref"}:
+        if tree["ref"] not in made:
+            raise UserError(f"{path or 'config'}: nothing stands at {tree['ref']!r} to refer to")
+        return made[tree["ref"]]
+    if "type" not in tree:
+        return {k: _read(v, join(path, k), made) for k, v in tree.items()}
+    cls = class_of(tree["type"], path)
+    arguments = {k: _read(v, join(path, k), made) for k, v in tree.items() if k != "type"}
+    check_arguments(cls, arguments, path)
+    made[path] = construct(cls, arguments, path)
+    return made[path]
+
+
+def check_arguments(cls: type, arguments: Mapping[str, Any], path: str) -> None:
+    """Raise `UserError` for an argument that the constructor does not have."""
+    known = argument_names(cls)
+    for name in arguments:
+        if name not in known:
+            raise UserError(
+                f"{join(path, name)}: {cls.__name__} has no such argument."
+                f"{did_you_mean(name, known)} It has: {', '.join(known)}."
+            )
+
+
+def construct(cls: type, arguments: Mapping[str, Any], path: str) -> Any:
+    """Call a constructor; a wrong argument is an error that names its place."""
+    try:
+        return cls(**arguments)
+    except UserError as error:
+        raise UserError(f"{path or cls.__name__}: {error}") from None
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError) as error:
+        raise UserError(f"{path or cls.__name__}: cannot make a {cls.__name__}: {error}") from None

@@ -1,0 +1,136 @@
+"""Arrays: in memory, in ``.npy`` and in ``.npz`` files. Nothing pickled is ever opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from elbowroom.data.raw import Raw, encode_labels, reading
+from elbowroom.errors import UserError
+
+X_NAMES = ("x", "data", "images", "X")
+LABEL_NAMES = ("y", "label", "labels", "target", "targets")
+PARTS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
+
+
+def from_memory(source: Any) -> Raw:
+    """Take a tensor, an array, nested lists or a data frame as it is.
+
+    Raises:
+        UserError: if it is no array of numbers.
+    """
+    if isinstance(source, torch.Tensor):
+        source = source.detach().cpu()
+        return Raw("array", (source.float() if source.dtype == torch.bfloat16 else source).numpy())
+    if hasattr(source, "columns") and hasattr(source, "to_numpy"):
+        return _from_frame(source)
+    if hasattr(source, "toarray"):
+        raise UserError("array: sparse matrices are not read; pass source.toarray().")
+    with reading("array", "an array of numbers"):
+        return Raw("array", np.asarray(source))
+
+
+def _from_frame(frame: Any) -> Raw:
+    from elbowroom.data.table import from_columns
+
+    names = [str(name) for name in frame.columns]
+    return from_columns("table", names, [frame.iloc[:, i].to_numpy() for i in range(len(names))])
+
+
+def read_npy(path: Path) -> Raw:
+    """Map a ``.npy`` file: the header is checked against the file's length, nothing is read yet."""
+    with reading(path, "a .npy file"):
+        _refuse_empty(path)
+        with path.open("rb") as stream:
+            if stream.read(6) != b"\x93NUMPY":
+                raise UserError(f"{path}: not a .npy file (pickled or other contents are refused).")
+        return Raw(path.name, _map(path))
+
+
+def _map(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "bject" in str(error) or "pickle" in str(error):
+            raise UserError(
+                f"{path}: holds pickled Python objects, which are never opened. Save plain "
+                f"numbers: numpy.save(path, array.astype('float32'))."
+            ) from error
+        if "mmap" in str(error):
+            raise UserError(f"{path}: the file is cut short: {error}.") from error
+        raise
+
+
+def read_npz(path: Path) -> Raw:
+    """Read ``x`` (or the only array, or ``x_train``, ``x_test`` …) and its labels.
+
+    Raises:
+        UserError: if no array can be told to be the data.
+    """
+    with reading(path, "a .npz file"):
+        _refuse_empty(path)
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, Mapping):
+                raise UserError(f"{path}: not a .npz file.")
+            return _from_archive(path.name, archive)
+
+
+def _from_archive(name: str, archive: Mapping[str, np.ndarray]) -> Raw:
+    keys = list(archive)
+    if "x_train" in keys and "x_test" in keys:
+        return _from_parts(name, archive)
+    x_key = next((key for key in X_NAMES if key in keys), None)
+    others = [key for key in keys if key not in LABEL_NAMES]
+    if x_key is None and len(others) == 1:
+        x_key = others[0]
+    if x_key is None:
+        raise UserError(
+            f"{name}: holds {', '.join(keys) or 'no array'}; name the data 'x' (and classes 'y'), "
+            "or 'x_train' and 'x_test'."
+        )
+    raw = Raw(name, archive[x_key])
+    y_key = next((key for key in LABEL_NAMES if key in keys and key != x_key), None)
+    if y_key is not None:
+        set_label(raw, archive[y_key], archive.get("label_names"))
+    return raw
+
+
+def _from_parts(name: str, archive: Mapping[str, np.ndarray]) -> Raw:
+    """Put the official parts under one another."""
+    keys = {
+        part: next((a for a in aliases if f"x_{a}" in archive), None)
+        for part, aliases in PARTS.items()
+    }
+    x = {part: archive[f"x_{alias}"] for part, alias in keys.items() if alias}
+    shapes = {part: value.shape[1:] for part, value in x.items()}
+    if len(set(shapes.values())) != 1 or any(value.ndim == 0 for value in x.values()):
+        raise UserError(f"{name}: the parts have rows of different shapes: {shapes}.")
+    raw = Raw(name, np.concatenate(list(x.values())))
+    ends = np.cumsum([len(value) for value in x.values()])
+    raw.split = {p: np.arange(e - len(x[p]), e) for p, e in zip(x, ends)}
+    y = [archive[f"y_{keys[part]}"] for part in x if f"y_{keys[part]}" in archive]
+    if len(y) == len(x):
+        set_label(raw, np.concatenate(y), archive.get("label_names"))
+    return raw
+
+
+def set_label(raw: Raw, values: np.ndarray, names: np.ndarray | None = None) -> None:
+    """Give `raw` one class per row; `names` are indexed by integer values."""
+    if values.shape != (len(raw.x),) and values.shape != (len(raw.x), 1):
+        raise UserError(
+            f"{raw.name}: labels have shape {values.shape}, the data have {len(raw.x)} rows."
+        )
+    values = values.reshape(-1)
+    raw.label, raw.labels = encode_labels(values)
+    if names is not None and values.dtype.kind in "iu" and 0 <= values.min():
+        if values.max() < len(names):
+            raw.label, raw.labels = values.astype(np.int64), tuple(str(n) for n in names)
+
+
+def _refuse_empty(path: Path) -> None:
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: the file is empty.")

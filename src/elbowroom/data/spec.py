@@ -1,0 +1,116 @@
+"""What is known of a data set: the record that a run keeps beside its weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from elbowroom.errors import UserError, unknown
+
+KINDS = ("binary", "levels", "real")
+"""``binary``: 0 or 1. ``levels``: integers 0 … levels - 1. ``real``: any number."""
+
+BINARIZE = ("none", "threshold", "static", "dynamic")
+"""How grey data become 0 and 1, if at all; see :mod:`elbowroom.data.binarize`."""
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Everything known of a data set except its values; plain values, kept in ``config.json``.
+
+    Attributes:
+        name: built-in name, or the file's name.
+        kind: one of :data:`KINDS`, after binarisation.
+        shape: event shape of ``x``: ``(784,)``, ``(1, 28, 28)``, ``(13,)``.
+        image: ``(C, H, W)`` where ``x`` is pictures, whatever its shape; else None.
+        levels: number of values an entry can take (2 for binary); None for real data.
+        columns: names of the columns of a table; None for arrays and pictures.
+        binarize: one of :data:`BINARIZE`.
+        source: path or built-in name as given; ``"array"`` for data handed over in memory.
+        licence, citation: known for built-in sets only.
+        fingerprint: hash over all three splits, 16 hexadecimal digits.
+        n_train, n_validation, n_test: number of rows of each split.
+        seed: seed of the split.
+        labels: class names where there is a label; ``label`` indexes them.
+        split: how the splits came about, in words.
+        note: what was recognised beyond the kind, in words.
+        options: arguments of ``load`` other than `source`, `binarize` and `seed`.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    image: tuple[int, int, int] | None = None
+    levels: int | None = None
+    columns: tuple[str, ...] | None = None
+    binarize: str = "none"
+    source: str = "array"
+    licence: str | None = None
+    citation: str | None = None
+    fingerprint: str = ""
+    n_train: int = 0
+    n_validation: int = 0
+    n_test: int = 0
+    seed: int = 0
+    labels: tuple[str, ...] | None = None
+    split: str = ""
+    note: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Number of entries of one datum, the ``D`` of bits per dimension."""
+        return math.prod(self.shape)
+
+    @property
+    def description(self) -> str:
+        """One line: what the data were taken for, how they were split, and why."""
+        parts = [f"{self.name}: {self._values()}", self._rows(), self.note]
+        return "; ".join(part for part in parts if part)
+
+    def _values(self) -> str:
+        if self.image is not None:
+            channels, height, width = self.image
+            what = {1: "grey ", 3: "colour "}.get(channels, f"{channels}-channel ")
+            return f"{'' if self.kind == 'binary' else what}images of {height}×{width}, {self._kind()}"
+        if len(self.shape) == 1:
+            return f"rows of {self.shape[0]} columns, {self._kind()}"
+        return f"arrays of shape {self.shape}, {self._kind()}"
+
+    def _kind(self) -> str:
+        if self.kind == "real":
+            return "real numbers"
+        if self.kind == "levels":
+            return f"integers 0 to {(self.levels or 1) - 1}"
+        return {
+            "none": "binary",
+            "threshold": "binarised at one half",
+            "static": "binarised by one draw",
+            "dynamic": "binarised anew for each batch",
+        }[self.binarize]
+
+    def _rows(self) -> str:
+        counts = f"{self.n_train} train, {self.n_validation} validation, {self.n_test} test"
+        return f"{counts} ({self.split})" if self.split else counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dictionary of plain values that JSON keeps."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            UserError: on a key that is missing or unknown, or a value of the wrong sort.
+        """
+        known = {f.name for f in fields(cls)}
+        for key in values:
+            if key not in known:
+                raise unknown("key of the data's description", key, known)
+        for key in ("name", "kind", "shape"):
+            if key not in values:
+                raise UserError(f"the data's description lacks {key!r}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -1,0 +1,61 @@
+"""Mean and scale of every column of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from elbowroom.data.dataset import Dataset
+from elbowroom.data.stream import StreamDataset
+from elbowroom.errors import UserError
+
+
+def column_statistics(
+    x: Tensor | Dataset | StreamDataset, columns: Sequence[str] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return mean and population standard deviation of every column.
+
+    mean_d = Σ_n x_nd / N and scale_d = (Σ_n (x_nd - mean_d)² / N)^½, accumulated in float64.
+
+    Args:
+        x: ``(N, *event)``, or a data set whose ``x`` is meant.
+        columns: names for the error message; else columns are counted from 1.
+
+    Returns:
+        Two float32 tensors of shape ``event``.
+
+    Raises:
+        UserError: if a column is constant (it has no scale, so its density is not finite).
+    """
+    mean, scale = _moments(x)
+    # A spread this small is a constant and rounding: float32 cannot divide by it.
+    constant = scale <= 1e-7 * mean.abs().clamp_min(1e-30)
+    if constant.any():
+        names = [_name(i, columns) for i in constant.flatten().nonzero().flatten().tolist()]
+        listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        one = len(names) == 1
+        raise UserError(
+            f"{'column' if one else 'columns'} {listed} {'is' if one else 'are'} constant over the "
+            f"{len(x)} training rows, so {'it has' if one else 'they have'} no density: "
+            f"drop {'it' if one else 'them'} with drop=[{listed}]."
+        )
+    return mean.float(), scale.float()
+
+
+def _moments(x: Tensor | Dataset | StreamDataset) -> tuple[Tensor, Tensor]:
+    """Two passes in chunks: first the mean, then squares about it."""
+    mean = sum(chunk.sum(0) for chunk in _chunks(x)) / len(x)
+    square = sum((chunk - mean).square_().sum(0) for chunk in _chunks(x)) / len(x)
+    return torch.as_tensor(mean), torch.as_tensor(square).sqrt()
+
+
+def _chunks(x: Tensor | Dataset | StreamDataset, rows: int = 8192):
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        yield (x[part] if isinstance(x, Tensor) else x.take(part).columns["x"]).double()
+
+
+def _name(position: int, columns: Sequence[str] | None) -> str:
+    return repr(columns[position] if columns is not None else f"column {position + 1}")

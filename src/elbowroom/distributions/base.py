@@ -1,0 +1,78 @@
+"""What every density of the package shares: a thin shell over plain tensor functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbowroom.shapes import sum_event
+
+
+class Shell(Distribution):
+    """A `torch.distributions.Distribution` that costs almost nothing to make.
+
+    Its tensors are named in `fields`; each broadcasts against ``batch_shape + event_shape``.
+    Batch shape is ``(S, B)``: particles, data. Densities are in nats, constants included.
+    """
+
+    arg_constraints: ClassVar[dict] = {}
+    fields: ClassVar[tuple[str, ...]] = ()
+    reparameterised: ClassVar[bool] = False
+
+    def __init__(self, batch_shape: torch.Size, event_shape: torch.Size) -> None:
+        super().__init__(batch_shape, event_shape, validate_args=False)
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        return self.reparameterised
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Return the same kind of distribution with every field changed by `change`."""
+        raise NotImplementedError
+
+    def detached(self) -> Self:
+        """Return the distribution with its parameters cut from the graph."""
+        return self.map(Tensor.detach)
+
+    def expand(self, batch_shape: torch.Size, _instance: object = None) -> Self:  # type: ignore[override]
+        """Broadcast to another batch shape."""
+        shape = torch.Size(batch_shape) + self.event_shape
+        return self.map(lambda field: field.expand(shape))
+
+    @torch.no_grad()
+    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008
+        """Draw ``sample_shape + (S, B) + event`` without a gradient."""
+        return self.rsample(sample_shape)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(batch={tuple(self.batch_shape)}, event={tuple(self.event_shape)})"
+
+
+class Factorised(Shell):
+    """Independent entries: ``log p(x) = Σ_e log p(x_e)``, so that entries can be masked."""
+
+    def entry_log_prob(self, value: Tensor) -> Tensor:
+        """Return each entry's log density, ``(S, B, *event)``, in nats."""
+        raise NotImplementedError
+
+    def entry_entropy(self) -> Tensor:
+        """Return each entry's entropy, ``(S, B, *event)``, in nats."""
+        raise NotImplementedError
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return ``log p(value)``, shape ``(S, B)``, in nats."""
+        return sum_event(self.entry_log_prob(value), len(self.event_shape))
+
+    def entropy(self) -> Tensor:
+        """Return the entropy, shape ``(S, B)``, in nats."""
+        return sum_event(self.entry_entropy(), len(self.event_shape))
+
+
+def shapes_of(tensor: Tensor, event_dims: int) -> tuple[torch.Size, torch.Size]:
+    """Split a tensor's shape into batch and event shape."""
+    cut = tensor.dim() - event_dims
+    return tensor.shape[:cut], tensor.shape[cut:]

@@ -1,0 +1,148 @@
+"""What a posterior answers: particles, their densities, and the measure that weighs them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbowroom.shapes import Scope
+
+
+class Estimator(Protocol):
+    """What a site remembers of how it was drawn; the gradients implement it."""
+
+    closed_form: bool
+
+    def score(
+        self, site: Site, signal: Tensor, measure: Measure, scope: Scope
+    ) -> Tensor | None: ...
+
+    def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool: ...
+
+
+@dataclass
+class Measure:
+    """How particles average: ``E_q[f] ≈ Σ_s m_s f_s`` for every datum.
+
+    Monte Carlo has ``m = 1/S`` (`log` is None, so that it costs nothing); enumeration ``m = q``;
+    a mixture of experts ``m = π/K``, zero for an absent modality.
+
+    Attributes:
+        log: ``(S, B or 1)`` log weights whose logsumexp over S is 0, or None for uniform ones.
+        strata: equal consecutive blocks of particles, one per expert of a mixture.
+    """
+
+    log: Tensor | None = None
+    strata: int = 1
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return ``Σ_s m_s f_s``, ``(S, B) -> (B,)``; a particle of measure zero is not read."""
+        if self.log is None:
+            return values.squeeze(0) if values.shape[0] == 1 else values.mean(0)
+        weight = self.log.exp()
+        return (weight * torch.where(weight > 0, values, 0.0)).sum(0)
+
+    def log_mean_exp(self, log_weights: Tensor) -> Tensor:
+        """Return ``log Σ_s m_s exp(log w_s)``, ``(S, B) -> (B,)``."""
+        if self.log is None:
+            return log_weights.logsumexp(0) - math.log(log_weights.shape[0])
+        return self.weighted(log_weights).logsumexp(0)
+
+    def weighted(self, log_weights: Tensor) -> Tensor:
+        """Return ``log (m_s w_s)``, ``(S, B)``; -∞ where the measure is zero."""
+        if self.log is None:
+            return log_weights - math.log(log_weights.shape[0])
+        absent = self.log == -math.inf
+        return torch.where(absent, -math.inf, torch.where(absent, 0.0, self.log) + log_weights)
+
+    def weights(self, like: Tensor) -> Tensor:
+        """Return the weights m_s, broadcast to ``(S, B)`` of `like`."""
+        if self.log is None:
+            return torch.full_like(like, 1.0 / like.shape[0])
+        return self.log.exp().expand_as(like)
+
+
+@dataclass
+class Site:
+    """One latent variable, drawn.
+
+    Densities are computed when asked for: an objective with a closed-form KL divergence never
+    pays for ``log q``.
+
+    Attributes:
+        value: ``(S, B, *event)``, what networks consume.
+        q: the posterior it came from, for closed forms, moments and plots.
+        p: the prior, filled in by the model unless the posterior already ran it (a ladder).
+        code: what densities score when it is not `value` (a codebook index).
+        root: the fresh sample before anything used it.
+        gradient: how it was drawn.
+        given_log_q: ``(S, B)`` where the way it was drawn already gave the density.
+        given_log_p: likewise for the prior.
+    """
+
+    value: Tensor
+    q: Distribution | None = None
+    p: Distribution | None = None
+    code: Tensor | None = None
+    root: Tensor | None = None
+    gradient: Estimator | None = None
+    given_log_q: Tensor | None = None
+    given_log_p: Tensor | None = None
+
+    @property
+    def log_q(self) -> Tensor:
+        """``log q(z|x)``, ``(S, B)``, nats."""
+        if self.given_log_q is None:
+            assert self.q is not None, "a site has a posterior or a given log q"
+            self.given_log_q = self.q.log_prob(self.value)
+        return self.given_log_q
+
+    @property
+    def log_p(self) -> Tensor:
+        """``log p(z)``, ``(S, B)``, nats."""
+        if self.given_log_p is None:
+            assert self.p is not None, "a site has a prior or a given log p"
+            self.given_log_p = self.p.log_prob(self.value if self.code is None else self.code)
+        return self.given_log_p
+
+    @property
+    def has_prior(self) -> bool:
+        return self.p is not None or self.given_log_p is not None
+
+    @property
+    def log_ratio(self) -> Tensor:
+        """``log q(z|x) - log p(z)``, ``(S, B)``: one sample of the KL divergence."""
+        return self.log_q - self.log_p
+
+    def repeat(self, times: int) -> None:
+        """Follow particles that multiplied: ``(S, ...) -> (times·S, ...)``."""
+        self.value = self.value.repeat(times, *[1] * (self.value.dim() - 1))
+        if self.given_log_q is not None:
+            self.given_log_q = self.given_log_q.repeat(times, 1)
+
+
+@dataclass
+class Draw:
+    """Everything an objective reads: sites, scope, measure, and losses the posterior owns.
+
+    Attributes:
+        sites: by name, parents first.
+        scope: data and latents by name.
+        measure: how the particles average.
+        losses: ``(B,)`` each (codebook, commitment), added by every objective.
+    """
+
+    sites: dict[str, Site]
+    scope: Scope
+    measure: Measure = field(default_factory=Measure)
+    losses: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def log_ratio(self) -> Tensor | float:
+        """``Σ log q - log p`` over the sites that have a prior, ``(S, B)``."""
+        return sum(site.log_ratio for site in self.sites.values() if site.has_prior)

@@ -1,0 +1,25 @@
+"""The one error a user is meant to read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in the input, in one message that names what is at fault and what to do.
+
+    The command line prints it and exits with code 2; from Python it is an ordinary exception.
+    """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest of `known`, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> UserError:
+    """Build the error for a name that is not in a list: nearest name and all that exist."""
+    known = sorted(known)
+    return UserError(f"unknown {kind} {word!r}.{did_you_mean(word, known)} Known: {', '.join(known)}.")

@@ -1,0 +1,1 @@
+"""Families: what maps a network's output to a distribution."""

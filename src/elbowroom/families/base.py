@@ -1,0 +1,62 @@
+"""A family maps a network's unconstrained output to a distribution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbowroom.errors import UserError
+from elbowroom.part import Part
+from elbowroom.shapes import as_shape
+
+
+class Family(Part):
+    """Parameters to distribution; owns only what is global (a shared scale, a dispersion).
+
+    Attributes:
+        event: shape of one datum.
+        parameters_each: numbers per entry that the network gives.
+        size: unconstrained numbers that the network gives in all: ``parameters_each · Π event``.
+    """
+
+    parameters_each: int = 1
+
+    def __init__(self, shape: int | Sequence[int]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        return as_shape(self.shape)
+
+    @property
+    def size(self) -> int:
+        return self.parameters_each * math.prod(self.event)
+
+    def split(self, output: Tensor, lead: torch.Size) -> tuple[Tensor, ...]:
+        """Cut a network's output ``(S·B, ...)`` into `parameters_each` tensors ``(S, B, *event)``.
+
+        The parameters come one whole event after another, so that for pictures they are blocks
+        of channels: ``(2C, H, W)`` splits into locations ``(C, H, W)`` and log scales.
+        """
+        if self.parameters_each == 1:
+            return (output.reshape(*lead, *self.event),)
+        return output.reshape(*lead, self.parameters_each, *self.event).unbind(2)
+
+    def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
+        """Return the distribution with batch shape `lead` = ``(S, B)``."""
+        raise NotImplementedError
+
+    def check(self, value: Tensor, name: str = "x") -> None:
+        """Raise `UserError` if `value` ``(..., *event)`` is outside the support."""
+
+    def refuse(self, value: Tensor, bad: Tensor, name: str, why: str) -> None:
+        """Raise the error for the first entry of `value` where `bad` is true, if there is one."""
+        if not bool(bad.any()):
+            return
+        place = tuple(int(i) for i in bad.nonzero()[0])
+        raise UserError(f"{name}{list(place)} is {value[place].item():g}: {why}")

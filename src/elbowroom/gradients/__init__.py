@@ -1,0 +1,1 @@
+"""How expectations are differentiated: pathwise, score function, enumeration."""

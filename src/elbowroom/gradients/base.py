@@ -1,0 +1,69 @@
+"""How an expectation under the posterior is drawn and differentiated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbowroom.draw import Measure, Site
+from elbowroom.part import Part
+from elbowroom.shapes import Scope
+
+
+@dataclass(slots=True)
+class Particles:
+    """Fresh particles of one site.
+
+    Attributes:
+        value: ``(k·S, B, *event)``: every row of the posterior gives `multiplicity` = k of them,
+            outermost.
+        multiplicity: k.
+        log_q: ``(k·S, B)`` where drawing already gave it.
+        log_measure: ``(k·S, B)``, or None for ``1/k`` each.
+    """
+
+    value: Tensor
+    multiplicity: int = 1
+    log_q: Tensor | None = None
+    log_measure: Tensor | None = None
+
+
+class Gradient(Part):
+    """An estimator of ``∇ E_q[f]``; it may own a baseline that learns.
+
+    Attributes:
+        closed_form: whether an objective may replace the sampled KL divergence by its formula.
+    """
+
+    closed_form: bool = True
+
+    def draw(self, q: Distribution, samples: int) -> Particles:
+        """Draw `samples` particles for every row of `q`, batch shape ``(S, B)``."""
+        raise NotImplementedError
+
+    def score(self, site: Site, signal: Tensor, measure: Measure, scope: Scope) -> Tensor | None:
+        """Return the surrogate ``(B,)`` to add to the bound, or None if none is needed.
+
+        Its gradient is the part of ``∇ E_q[f]`` that does not flow through the particles.
+
+        Args:
+            site: the latent.
+            signal: ``(S, B)``, what each particle is rewarded by; no gradient flows from it.
+            measure: how the particles average.
+            scope: data and latents by name.
+        """
+        return None
+
+    def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
+        """Tell whether the gradient of a multi-sample bound is to be doubly reparameterised."""
+        return False
+
+
+def sample_rows(q: Distribution, samples: int, reparameterised: bool) -> Tensor:
+    """Draw ``(samples·S, B, *event)`` with no reshaping when one sample per row is asked for."""
+    draw = q.rsample if reparameterised else q.sample
+    if samples == 1:
+        return draw()
+    return draw(torch.Size((samples,))).flatten(0, 1)

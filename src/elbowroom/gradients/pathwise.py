@@ -1,0 +1,72 @@
+"""Reparameterisation, with the two variants that drop or redirect the score term."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbowroom.draw import Site
+from elbowroom.errors import UserError
+from elbowroom.gradients.base import Gradient, Particles, sample_rows
+
+
+class Pathwise(Gradient):
+    """``∇ E_q[f(z)] = E_ε[∇ f(g(ε))]`` with ``z = g(ε)`` differentiable in the parameters.
+
+    References:
+        Auto-Encoding Variational Bayes (arXiv:1312.6114).
+    """
+
+    def draw(self, q: Distribution, samples: int) -> Particles:
+        q_any: Any = q
+        if hasattr(q_any, "rsample_and_log_prob"):
+            value, log_q = q_any.rsample_and_log_prob((samples,))
+            return Particles(value.flatten(0, 1), samples, log_q.flatten(0, 1))
+        if not q.has_rsample:
+            raise UserError(
+                f"{type(q).__name__} has no differentiable samples; take another gradient: "
+                "ScoreFunction(), or Enumerate() where the support is finite"
+            )
+        return Particles(sample_rows(q, samples, reparameterised=True), samples)
+
+
+class StickingTheLanding(Pathwise):
+    """Pathwise without the score term, whose expectation is zero: no variance at ``q = p(z|x)``.
+
+    ``log q`` is evaluated with its parameters cut from the graph.
+
+    References:
+        Sticking the Landing (arXiv:1703.09194).
+    """
+
+    closed_form = False
+
+    def draw(self, q: Distribution, samples: int) -> Particles:
+        value = sample_rows(q, samples, reparameterised=True)
+        return Particles(value, samples, stopped_log_prob(q, value))
+
+
+class DoublyReparameterised(StickingTheLanding):
+    """DReG: the multi-sample bound's encoder gradient with squared normalised weights.
+
+    References:
+        Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives (arXiv:1810.04152).
+    """
+
+    def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
+        """Scale every particle's own gradient by its normalised weight (DReG's second w̃)."""
+        for site in sites.values():
+            root = site.root
+            if root is not None and root.requires_grad:
+                scale = weights.reshape(weights.shape + (1,) * (root.dim() - 2))
+                root.register_hook(lambda gradient, scale=scale: gradient * scale)
+        return True
+
+
+def stopped_log_prob(q: Distribution, value: Tensor) -> Tensor:
+    """Return ``log q(value)`` with q's parameters held fixed."""
+    if not hasattr(q, "detached"):
+        raise UserError(f"{type(q).__name__} cannot hold its parameters fixed; use Pathwise()")
+    return q.detached().log_prob(value)  # type: ignore[attr-defined]

@@ -1,0 +1,205 @@
+"""A model is three slots: prior, likelihood, posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from elbowroom.conditional import Joint, as_joint
+from elbowroom.distributions.base import Factorised
+from elbowroom.draw import Draw
+from elbowroom.errors import UserError
+from elbowroom.gradients.location import Location
+from elbowroom.part import Part
+from elbowroom.posteriors.amortized import Amortized
+from elbowroom.posteriors.base import Gradients, Posterior
+from elbowroom.random import seeded
+from elbowroom.shapes import MASK, Batch, Scope, as_scope, sum_event
+
+
+class Model(Part):
+    """``p(z) p(x|z)`` and ``q(z|x)``.
+
+    A bare conditional as prior or posterior is a latent called ``z``, as likelihood an observed
+    variable called ``x``; several are a :class:`~elbowroom.conditional.Product`.
+
+    Args:
+        prior: what the latents are before data, or None (a plain autoencoder, or no latents).
+        likelihood: what the data are given the latents.
+        posterior: how latents are inferred, or None for a model without latents.
+
+    Example:
+        >>> import elbowroom as er
+        >>> model = er.Model(
+        ...     prior=er.StandardNormal(2),
+        ...     likelihood=er.Conditional(er.nets.MLP(2, [16], 8), er.Bernoulli(8), "z"),
+        ...     posterior=er.Conditional(er.nets.MLP(8, [16], 4), er.Gaussian(2), "x"),
+        ... )
+        >>> model.sample(5, seed=0)["x"].shape
+        torch.Size([5, 8])
+    """
+
+    prior: Any
+    likelihood: Any
+    posterior: Any
+
+    def __init__(
+        self, prior: nn.Module | None, likelihood: nn.Module, posterior: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.prior = as_joint(prior, "z")
+        self.likelihood = as_joint(likelihood, "x")
+        amortised = posterior is None or isinstance(posterior, Posterior)
+        self.posterior = posterior if amortised else Amortized(posterior)  # type: ignore[arg-type]
+
+    def draw(self, batch: Batch, samples: int, gradient: Gradients) -> Draw:
+        """Draw particles from the posterior and let the prior score what is still unscored.
+
+        Args:
+            batch: tensors ``(B, *event)`` by name.
+            samples: particles per datum.
+            gradient: how the expectation is to be differentiated.
+        """
+        scope = as_scope(batch)
+        if self.posterior is None:
+            return Draw({}, scope)
+        draw = self.posterior.draw(scope, samples, gradient, self.log_joint)
+        unscored = [name for name, site in draw.sites.items() if not site.has_prior]
+        if self.prior is not None and unscored:
+            for name, p in self.prior.condition(draw.scope, unscored).items():
+                draw.sites[name].p = p
+        return draw
+
+    def log_likelihood(self, scope: Scope) -> dict[str, Tensor]:
+        """Return ``log p(x|z)`` of every observed variable, ``(S, B)`` each, nats.
+
+        Absent data score 0, absent entries are left out of the sum.
+        """
+        observed = [name for name in self.likelihood.names if name in scope]
+        conditions = self.likelihood.condition(scope, observed)
+        return {
+            name: masked_log_prob(p, scope[name], scope.get(name + MASK))
+            for name, p in conditions.items()
+        }
+
+    def log_joint(self, scope: Scope) -> Tensor:
+        """Return ``log p(x, z)``, ``(S, B)``, nats."""
+        prior = {} if self.prior is None else self.prior.condition(scope)
+        terms = [p.log_prob(scope[name]) for name, p in prior.items()]
+        return sum([*terms, *self.log_likelihood(scope).values()])  # type: ignore[return-value]
+
+    @torch.no_grad()
+    def sample(self, size: int, given: Batch | None = None, seed: int = 0) -> Batch:
+        """Return ancestral samples of every variable, ``(size, *event)`` each.
+
+        Args:
+            size: how many.
+            given: conditions ``(size, *event)`` by name, where the model has any.
+            seed: seed of the draw.
+
+        Raises:
+            UserError: the model has no prior to draw from.
+        """
+        if self.prior is None and self.posterior is not None:
+            raise UserError("this model has no prior (a plain autoencoder), so nothing to sample")
+        with seeded(seed, self.device):
+            scope = {} if given is None else as_scope(given)
+            scope = scope if self.prior is None else self.prior.sample(scope, size)
+            return {k: v.squeeze(0) for k, v in self.likelihood.sample(scope, size).items()}
+
+    @torch.no_grad()
+    def encode(self, batch: Batch, seed: int = 0) -> Batch:
+        """Return the posterior mean of every latent, ``(B, *event)``."""
+        with seeded(seed, self.device):
+            draw = self.draw(batch, 1, Location())
+        return {
+            name: weigh_values(draw, site.value) for name, site in draw.sites.items()
+        }
+
+    @torch.no_grad()
+    def decode(self, latents: Batch) -> Batch:
+        """Return the likelihood's mean given latents ``(N, *event)``, ``(N, *event)`` by name."""
+        conditions = self.likelihood.condition(as_scope(latents))
+        return {name: p.mean.squeeze(0) for name, p in conditions.items()}
+
+    @torch.no_grad()
+    def reconstruct(self, batch: Batch, seed: int = 0) -> Batch:
+        """Return the likelihood's mean at the posterior mean, ``(B, *event)`` by name."""
+        with seeded(seed, self.device):
+            draw = self.draw(batch, 1, Location())
+            scope = draw.scope
+            conditions = self.likelihood.condition(scope)
+            return {name: weigh_values(draw, p.mean) for name, p in conditions.items()}
+
+    @torch.no_grad()
+    def check(self, batch: Batch, seed: int = 0) -> dict[str, tuple[int, ...]]:
+        """Dry-run two data and return every name's shape; wiring errors surface here.
+
+        Raises:
+            UserError: a name is missing, a shape does not fit, or data leave a support.
+        """
+        few = {name: value[:2] for name, value in batch.items()}
+        for name, value in batch.items():
+            self.check_support(name, value)
+        with seeded(seed, self.device):
+            draw = self.draw(few, 1, Location())
+            terms = self.log_likelihood(draw.scope)
+        if not terms:
+            raise UserError(
+                f"the batch has {', '.join(batch)}, the likelihood is of "
+                f"{', '.join(self.likelihood.names)}: nothing is observed"
+            )
+        return {name: tuple(value.shape) for name, value in draw.scope.items()}
+
+    def check_support(self, name: str, value: Tensor) -> None:
+        """Let the family of an observed variable look at its data."""
+        sites: Mapping[str, Any] = getattr(self.likelihood, "sites", {})
+        family = getattr(sites[name], "family", None) if name in sites else None
+        if family is None:
+            return
+        if tuple(value.shape[1:]) != family.event:
+            raise UserError(
+                f"{name} has data of shape {tuple(value.shape[1:])}, the likelihood expects "
+                f"{family.event}"
+            )
+        family.check(value, name)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+
+def masked_log_prob(p: Distribution, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Return ``log p(value)``, ``(S, B)``, leaving out what is absent before any arithmetic.
+
+    Args:
+        p: batch shape ``(S, B)``.
+        value: ``(1 or S, B, *event)``.
+        mask: None, ``(1, B)`` for data, or ``(1, B, *event)`` for entries; true is present.
+
+    Raises:
+        UserError: entries are masked under a likelihood that does not factorise.
+    """
+    if mask is None:
+        return p.log_prob(value)
+    whole = mask.reshape(mask.shape + (1,) * (value.dim() - mask.dim()))
+    value = torch.where(whole, value, 0.0)
+    if mask.dim() == 2:
+        return torch.where(mask, p.log_prob(value), 0.0)
+    if not isinstance(p, Factorised):
+        raise UserError(f"single entries are masked, but {type(p).__name__} does not factorise")
+    return sum_event(torch.where(mask, p.entry_log_prob(value), 0.0), len(p.event_shape))
+
+
+def weigh_values(draw: Draw, values: Tensor) -> Tensor:
+    """Return ``Σ_s m_s v_s``, ``(S, B, *event) -> (B, *event)``."""
+    if draw.measure.log is None:
+        return values.mean(0)
+    weight = draw.measure.log.exp()
+    weight = weight.reshape(weight.shape + (1,) * (values.dim() - weight.dim()))
+    return (weight * torch.where(weight > 0, values, 0.0)).sum(0)

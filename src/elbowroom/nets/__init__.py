@@ -1,0 +1,6 @@
+"""Networks: plain modules from ``(N, *event)`` to parameters. Any `nn.Module` fits beside them."""
+
+from elbowroom.nets.conv import ConvDecoder, ConvEncoder
+from elbowroom.nets.mlp import MLP, Chain
+
+__all__ = ["MLP", "Chain", "ConvDecoder", "ConvEncoder"]

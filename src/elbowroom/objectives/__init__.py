@@ -1,0 +1,1 @@
+"""Bounds and other objectives: each one an expectation over a draw."""

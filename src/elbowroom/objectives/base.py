@@ -1,0 +1,117 @@
+"""What every objective shares: a draw, a loss, and who minimises what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from elbowroom.draw import Draw, Measure
+from elbowroom.gradients.base import Gradient
+from elbowroom.gradients.pathwise import Pathwise
+from elbowroom.model import Model
+from elbowroom.part import Part
+from elbowroom.shapes import Batch
+
+
+@dataclass
+class Loss:
+    """What a step minimises.
+
+    Attributes:
+        total: scalar, nats per datum, minimised by every player without a loss of its own.
+        players: scalars by player, for objectives in which several optimisers compete.
+        metrics: detached tensors; leading axes are averaged when they are logged.
+    """
+
+    total: Tensor
+    players: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Objective(Part):
+    """Maps a model and a batch to a :class:`Loss`; the data term is a mean over the batch."""
+
+    def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        """Return the loss.
+
+        Args:
+            model: the model.
+            batch: tensors ``(B, *event)`` by name.
+            step: the step's number, a 0-d float tensor.
+        """
+        raise NotImplementedError
+
+    def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
+        """Return the parameters of every player besides ``"model"``, which has the rest."""
+        return {}
+
+
+class Bound(Objective):
+    """A lower bound of the log evidence, estimated from posterior particles.
+
+    Args:
+        samples: particles per datum.
+        gradient: how the expectation is differentiated, for all sites or by site; None is
+            :class:`~elbowroom.gradients.pathwise.Pathwise`.
+        weights: factor of each observed variable's log-likelihood, by name; others have 1.
+    """
+
+    def __init__(
+        self,
+        samples: int = 1,
+        gradient: Gradient | Mapping[str, Gradient] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.samples, self.gradient, self.weights = samples, gradient, weights
+        self.default = Pathwise()
+
+    @property
+    def estimator(self) -> Any:
+        """The gradient, or one by site."""
+        return self.default if self.gradient is None else self.gradient
+
+    def draw(self, model: Model, batch: Batch) -> tuple[Draw, dict[str, Tensor]]:
+        """Draw particles and score the data: log-likelihoods ``(S, B)`` by name, weighted."""
+        draw = model.draw(batch, self.samples, self.estimator)
+        terms = model.log_likelihood(draw.scope)
+        if self.weights:
+            terms = {name: self.weights.get(name, 1.0) * term for name, term in terms.items()}
+        return draw, terms
+
+    def finish(
+        self, draw: Draw, value: Tensor, signal: Tensor, metrics: dict[str, Tensor]
+    ) -> Loss:
+        """Turn an objective's value into a loss.
+
+        Args:
+            draw: the particles.
+            value: ``(B,)``, what is maximised.
+            signal: ``(S, B)``, each particle's reward, for score-function sites.
+            metrics: detached tensors to report.
+        """
+        for site in draw.sites.values():
+            if site.gradient is not None:
+                score = site.gradient.score(site, signal, draw.measure, draw.scope)
+                value = value if score is None else value + score
+        total = -value.mean()
+        for name, loss in draw.losses.items():
+            total = total + loss.mean()
+            metrics[name] = loss.detach()
+        return Loss(total, metrics=metrics)
+
+
+def total_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """Sum the log-likelihoods of all observed variables, ``(S, B)``."""
+    first, *rest = terms.values()
+    for term in rest:
+        first = first + term
+    return first
+
+
+def report(measure: Measure, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return each log-likelihood's mean over particles, ``(B,)``, detached, by metric name."""
+    return {f"log_likelihood/{name}": measure.mean(t.detach()) for name, t in terms.items()}

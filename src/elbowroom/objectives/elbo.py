@@ -1,0 +1,109 @@
+"""The evidence lower bound, in the forms that are estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from elbowroom.distributions.kl import KL, closed_kl
+from elbowroom.draw import Draw, Site
+from elbowroom.errors import UserError
+from elbowroom.gradients.base import Gradient
+from elbowroom.model import Model
+from elbowroom.objectives.base import Bound, Loss, report, total_of
+from elbowroom.objectives.kl_rules import Rule
+from elbowroom.schedules import Schedule
+from elbowroom.shapes import MASK, Batch
+
+FORMS = ("closed", "sampled", "entropy")
+Beta = float | Schedule
+
+
+class ELBO(Bound):
+    """``E_q[log p(x|z)] - β KL(q(z|x) ‖ p(z))``.
+
+    The bound that is reported has β = 1 and no rule, whatever is optimised, so that runs compare.
+
+    Args:
+        samples: particles per datum, L.
+        gradient: how the expectation is differentiated.
+        beta: weight of the KL term: a number, a schedule, or one of them by site.
+        rule: free bits or capacity, instead of a plain weight.
+        weights: factor of each observed variable's log-likelihood.
+        form: how the KL term is come by. ``"closed"`` (SGVB estimator B): by its formula where
+            one is known, else sampled. ``"sampled"`` (estimator A): ``log p(x,z) - log q(z|x)``.
+            ``"entropy"``: ``E_q[log p(x,z)] + H[q]`` with the entropy in closed form.
+
+    References:
+        Auto-Encoding Variational Bayes (arXiv:1312.6114).
+    """
+
+    def __init__(
+        self,
+        samples: int = 1,
+        gradient: Gradient | Mapping[str, Gradient] | None = None,
+        beta: Beta | Mapping[str, Beta] = 1.0,
+        rule: Rule | None = None,
+        weights: Mapping[str, float] | None = None,
+        form: str = "closed",
+    ) -> None:
+        super().__init__(samples, gradient, weights)
+        if form not in FORMS:
+            raise UserError(f"form={form!r}: give one of {', '.join(FORMS)}")
+        self.beta, self.rule, self.form = beta, rule, form
+
+    def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        draw, terms = self.draw(model, batch)
+        likelihood = total_of(terms)
+        metrics = report(draw.measure, terms)
+        signal = bound = likelihood
+        penalty: Tensor | float = 0.0
+        for name, site in draw.sites.items():
+            if not site.has_prior:
+                continue
+            kl = self.divergence(name, site, draw)
+            metrics[f"kl/{name}"] = draw.measure.mean(kl.total.detach())
+            if kl.entries is not None:
+                metrics[f"kl_per_dimension/{name}"] = kl.entries.detach()
+            bound = bound - kl.total
+            if self.rule is None:
+                signal = self.weigh(name, signal, kl.total, step, metrics)
+            else:
+                penalty = penalty + self.bend(site, kl, step)
+        value = draw.measure.mean(signal)
+        same = signal is bound
+        metrics["bound"] = (value if same else draw.measure.mean(bound)).detach()
+        return self.finish(draw, value - penalty if self.rule else value, signal, metrics)
+
+    def divergence(self, name: str, site: Site, draw: Draw) -> KL:
+        """Return the site's KL term, ``(S or 1, B)``, as the form asks."""
+        if self.form == "entropy":
+            assert site.q is not None
+            return KL(-site.q.entropy() - site.log_p)
+        closed = site.gradient is None or site.gradient.closed_form
+        drawn = site.q is not None and site.p is not None and name + MASK not in draw.scope
+        if self.form == "closed" and closed and drawn:
+            kl = closed_kl(site.q, site.p)  # type: ignore[arg-type]
+            if kl is not None:
+                return kl
+        return KL(site.log_ratio)
+
+    def weigh(
+        self, name: str, signal: Tensor, kl: Tensor, step: Tensor, metrics: dict[str, Tensor]
+    ) -> Tensor:
+        """Subtract ``β KL``, with β looked up by site and step."""
+        beta = self.beta.get(name, 1.0) if isinstance(self.beta, Mapping) else self.beta
+        if isinstance(beta, Schedule):
+            beta = metrics[f"beta/{name}"] = beta(step)
+        return signal - (kl if isinstance(beta, int | float) and beta == 1 else beta * kl)
+
+    def bend(self, site: Site, kl: KL, step: Tensor) -> Tensor:
+        """Apply the rule; it is not linear in the particles, so score functions are refused."""
+        assert self.rule is not None
+        if site.gradient is not None and not site.gradient.closed_form and not site.value.requires_grad:
+            raise UserError(
+                f"{type(self.rule).__name__} bends the mean KL term, which a score-function "
+                "gradient cannot differentiate; use beta instead"
+            )
+        return self.rule(kl, step)

@@ -1,0 +1,103 @@
+"""The importance-weighted bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from elbowroom.draw import Draw
+from elbowroom.errors import UserError
+from elbowroom.gradients.base import Gradient
+from elbowroom.model import Model
+from elbowroom.objectives.base import Bound, Loss, report, total_of
+from elbowroom.shapes import Batch
+
+
+class IWAE(Bound):
+    """``E[log Σ_s m_s p(x, z_s) / q(z_s|x)]``, the ELBO of the importance-weighted posterior.
+
+    With a score-function gradient the signal is leave-one-out (VIMCO); with
+    :class:`~elbowroom.gradients.pathwise.DoublyReparameterised` it is DReG; with enumerated
+    latents it is ``log p(x)`` itself, for any q.
+
+    Args:
+        samples: particles per datum, K.
+        gradient: how the expectation is differentiated.
+        weights: factor of each observed variable's log-likelihood.
+        per_stratum: for mixtures of experts: False is the bound of the mixture (tight), True the
+            mean of each expert's own bound (looser, what MMVAE trains).
+
+    References:
+        Importance Weighted Autoencoders (arXiv:1509.00519).
+        Variational Inference for Monte Carlo Objectives (arXiv:1602.06725).
+    """
+
+    def __init__(
+        self,
+        samples: int = 5,
+        gradient: Gradient | Mapping[str, Gradient] | None = None,
+        weights: Mapping[str, float] | None = None,
+        per_stratum: bool = False,
+    ) -> None:
+        super().__init__(samples, gradient, weights)
+        self.per_stratum = per_stratum
+
+    def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        draw, terms = self.draw(model, batch)
+        likelihood = total_of(terms)
+        log_w = likelihood - draw.log_ratio
+        bound = stratified(draw, log_w) if self.per_stratum else draw.measure.log_mean_exp(log_w)
+        metrics = report(draw.measure, terms)
+        metrics["bound"] = bound.detach()
+        metrics["elbo"] = draw.measure.mean(log_w.detach())
+        return self.finish(draw, self.redirect(draw, log_w, bound), self.signal(draw, log_w), metrics)
+
+    def redirect(self, draw: Draw, log_w: Tensor, bound: Tensor) -> Tensor:
+        """Swap in the doubly reparameterised gradient where it is asked for."""
+        weights = draw.measure.weighted(log_w.detach()).softmax(0)
+        estimators = [s.gradient for s in draw.sites.values() if s.gradient is not None]
+        if not any([g.reweight(draw.sites, weights) for g in estimators]):  # noqa: C419
+            return bound
+        if len(draw.sites) > 1:
+            raise UserError("DReG is for one latent; a chain of them needs Pathwise()")
+        surrogate = (weights * torch.where(weights > 0, log_w, 0.0)).sum(0)
+        return bound.detach() + surrogate - surrogate.detach()
+
+    def signal(self, draw: Draw, log_w: Tensor) -> Tensor:
+        """Return VIMCO's leave-one-out signal, ``(S, B)``, scaled for a mean over particles."""
+        sampled = any(
+            s.gradient is not None and not s.gradient.closed_form and not s.value.requires_grad
+            for s in draw.sites.values()
+        )
+        if not sampled:
+            return log_w
+        if draw.measure.log is not None:
+            raise UserError("IWAE with a score-function gradient needs equally weighted particles")
+        return leave_one_out(log_w.detach()) * log_w.shape[0]
+
+
+def leave_one_out(log_w: Tensor) -> Tensor:
+    """Return ``L_K - L_K^(-k)``, ``(K, B)``: weight k replaced by the others' geometric mean.
+
+    With one particle there is nothing to leave out and the signal is the bound itself.
+    """
+    count = log_w.shape[0]
+    bound = log_w.logsumexp(0) - math.log(count)
+    if count == 1:
+        return bound.unsqueeze(0)
+    others = (log_w.sum(0) - log_w) / (count - 1)
+    diagonal = torch.eye(count, dtype=torch.bool, device=log_w.device).unsqueeze(-1)
+    replaced = torch.where(diagonal, others.unsqueeze(1), log_w.unsqueeze(0))
+    return bound - (replaced.logsumexp(1) - math.log(count))
+
+
+def stratified(draw: Draw, log_w: Tensor) -> Tensor:
+    """Return ``Σ_m π_m log (1/K) Σ_k w_mk``, ``(B,)``: each expert's own bound, averaged."""
+    strata, each = draw.measure.strata, log_w.shape[0] // draw.measure.strata
+    blocks = log_w.unflatten(0, (strata, each))
+    bounds = blocks.logsumexp(1) - math.log(each)
+    share = draw.measure.weights(log_w).unflatten(0, (strata, each)).sum(1)
+    return (share * torch.where(share > 0, bounds, 0.0)).sum(0)

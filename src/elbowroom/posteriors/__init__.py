@@ -1,0 +1,1 @@
+"""Posteriors: what draws latents given data."""

@@ -1,0 +1,1 @@
+"""Priors: what the latents are before any data."""

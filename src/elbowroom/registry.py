@@ -1,0 +1,119 @@
+"""Names for configurable types, in one literal table; `register` adds a user's own."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from elbowroom.errors import UserError, unknown
+
+# The name is what a configuration says; the place is where the class stands, imported when asked.
+TYPES: dict[str, str] = {
+    "model": "elbowroom.model:Model",
+    "conditional": "elbowroom.conditional:Conditional",
+    "product": "elbowroom.conditional:Product",
+    # priors
+    "standard_normal": "elbowroom.priors.standard:StandardNormal",
+    "learned": "elbowroom.priors.standard:Learned",
+    "uniform_codes": "elbowroom.priors.standard:UniformCodes",
+    "top_down": "elbowroom.priors.top_down:TopDown",
+    # posteriors
+    "amortized": "elbowroom.posteriors.amortized:Amortized",
+    "mixture_of_experts": "elbowroom.posteriors.experts:MixtureOfExperts",
+    "quantized": "elbowroom.posteriors.quantized:Quantized",
+    "per_datum": "elbowroom.posteriors.per_datum:PerDatum",
+    "ladder": "elbowroom.posteriors.ladder:Ladder",
+    # families
+    "bernoulli": "elbowroom.families.bernoulli:Bernoulli",
+    "gaussian": "elbowroom.families.location_scale:Gaussian",
+    # gradients
+    "pathwise": "elbowroom.gradients.pathwise:Pathwise",
+    "sticking_the_landing": "elbowroom.gradients.pathwise:StickingTheLanding",
+    "doubly_reparameterised": "elbowroom.gradients.pathwise:DoublyReparameterised",
+    "score_function": "elbowroom.gradients.score:ScoreFunction",
+    "leave_one_out": "elbowroom.gradients.score:LeaveOneOut",
+    "network_baseline": "elbowroom.gradients.score:Network",
+    "enumerate": "elbowroom.gradients.enumerate:Enumerate",
+    # objectives
+    "elbo": "elbowroom.objectives.elbo:ELBO",
+    "iwae": "elbowroom.objectives.iwae:IWAE",
+    "adversarial": "elbowroom.objectives.adversarial:Adversarial",
+    "free_bits": "elbowroom.objectives.kl_rules:FreeBits",
+    "capacity": "elbowroom.objectives.kl_rules:Capacity",
+    # schedules
+    "constant": "elbowroom.schedules:Constant",
+    "linear": "elbowroom.schedules:Linear",
+    "cyclical": "elbowroom.schedules:Cyclical",
+    "cosine": "elbowroom.schedules:Cosine",
+    "exponential": "elbowroom.schedules:Exponential",
+    # networks
+    "mlp": "elbowroom.nets.mlp:MLP",
+    "chain": "elbowroom.nets.mlp:Chain",
+    "conv_encoder": "elbowroom.nets.conv:ConvEncoder",
+    "conv_decoder": "elbowroom.nets.conv:ConvDecoder",
+}
+_OWN: dict[str, type] = {}
+
+
+def register(name: str, cls: type) -> type:
+    """Give a class of your own a name, so that it can be configured and saved.
+
+    Its constructor stores every argument under its own name.
+
+    Raises:
+        UserError: the name is taken.
+
+    Example:
+        >>> import torch, elbowroom as er
+        >>> class Scale(torch.nn.Module):
+        ...     def __init__(self, by: float) -> None:
+        ...         super().__init__()
+        ...         self.by = by
+        ...     def forward(self, x):
+        ...         return self.by * x
+        >>> _ = er.register("doc_scale", Scale)
+        >>> er.build(er.to_config(Scale(2.0))).by
+        2.0
+    """
+    if name in TYPES or _OWN.get(name, cls) is not cls:
+        raise UserError(f"the name {name!r} is taken; choose another")
+    _OWN[name] = cls
+    return cls
+
+
+def names() -> list[str]:
+    """Return every name that a configuration may use."""
+    return [*TYPES, *_OWN]
+
+
+def class_of(name: str, place: str = "") -> type:
+    """Return the class of a name.
+
+    Raises:
+        UserError: there is none; `place` says where it was asked for.
+    """
+    if isinstance(name, str) and name in _OWN:
+        return _OWN[name]
+    if not isinstance(name, str) or name not in TYPES:
+        error = unknown("type", str(name), names())
+        raise UserError(f"{place + ': ' if place else ''}{error} Your own: er.register(name, cls).")
+    module, cls = TYPES[name].split(":")
+    return getattr(import_module(module), cls)
+
+
+def name_of(cls: type) -> str:
+    """Return the name of a class.
+
+    Raises:
+        UserError: it is not registered.
+    """
+    where = f"{cls.__module__}:{cls.__qualname__}"
+    for name, place in TYPES.items():
+        if place == where:
+            return name
+    for name, own in _OWN.items():
+        if own is cls:
+            return name
+    raise UserError(
+        f"{cls.__name__} has no name in configurations, so it cannot be saved; give it one with "
+        f"er.register({cls.__name__.lower()!r}, {cls.__name__})"
+    )

@@ -1,0 +1,143 @@
+"""`fit`: the loop around `step`, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from elbowroom.errors import UserError
+from elbowroom.model import Model
+from elbowroom.objectives.base import Objective
+from elbowroom.random import seeded
+from elbowroom.train import run_folder
+from elbowroom.train.allocator import keep_freed_memory
+from elbowroom.train.distributed import same_start, start
+from elbowroom.train.loop import History, Loop
+from elbowroom.train.settings import Settings
+from elbowroom.train.state import Players, init
+
+NOISE_STRIDE = 1_000_003  # between ranks' seeds, so that neighbouring seeds do not collide
+
+
+def fit(
+    model: Model,
+    data: Any,
+    objective: Objective,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    callbacks: Iterable[Any] = (),
+    players: Players | None = None,
+    describe: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> History:
+    """Train a model.
+
+    Args:
+        model: the model; it is trained in place and holds the best parameters afterwards (by the
+            bound on validation data, where there are any).
+        data: a tensor or array called ``x``, a mapping of them by name, a data set, or splits
+            with ``train`` and ``validation``.
+        objective: what is maximised.
+        out: run folder to write, or None.
+        overwrite: whether an existing run folder may be replaced.
+        callbacks: objects with any of the hooks of :mod:`elbowroom.train.callbacks`, or loggers.
+        players: parameters by player, to override the objective's own.
+        describe: what else to keep in ``config.json``.
+        **settings: see :class:`~elbowroom.train.settings.Settings`.
+
+    Returns:
+        The history: rows of metrics, the best bound and its step.
+
+    Raises:
+        UserError: bad data or settings; a folder that exists; a loss that is not finite.
+    """
+    chosen = Settings(**settings)
+    device = pick_device(chosen.device)
+    train, validation = as_sets(data)
+    rank, _ = prepare(chosen, device)
+    with seeded(chosen.seed + NOISE_STRIDE * rank, device):
+        model.to(device).train()
+        objective.to(device).train()
+        same_start(model)
+        same_start(objective)
+        model.check(train.batch(torch.arange(min(len(train), 64))))
+        state = init(model, objective, chosen, players)
+        folder = None if out is None else Path(out)
+        loop = Loop(state, train.to(device), to_device(validation, device), folder, callbacks)
+        if folder is not None and rank == 0:
+            config = run_folder.configuration(model, objective, chosen, data, describe or {})
+            run_folder.create(folder, config, overwrite, loop.save_into)
+        return loop.run()
+
+
+def resume(
+    folder: str | Path, data: Any, *, steps: int | None = None, callbacks: Iterable[Any] = ()
+) -> tuple[Model, History]:
+    """Go on with a run as if it had never stopped.
+
+    Args:
+        folder: the run folder.
+        data: the same data it was started with.
+        steps: a new end, or None to keep the old one.
+        callbacks: as in :func:`fit`.
+
+    Raises:
+        UserError: the folder is no run, is damaged, or the data are others.
+    """
+    folder = Path(folder)
+    config = run_folder.read_config(folder)
+    run_folder.check_fingerprint(config, data)
+    chosen = run_folder.settings_of(config, steps)
+    device = pick_device(chosen.device)
+    train, validation = as_sets(data)
+    rank, _ = prepare(chosen, device)
+    with seeded(chosen.seed + NOISE_STRIDE * rank, device):
+        model, objective = run_folder.rebuild(config)
+        state = init(model.to(device).train(), objective.to(device).train(), chosen)
+        loop = Loop(state, train.to(device), to_device(validation, device), folder, callbacks)
+        loop.restore(extended=steps is not None)
+        return model, loop.run()
+
+
+def prepare(settings: Settings, device: torch.device) -> tuple[int, int]:
+    """Set up memory and processes; return rank and world size."""
+    if settings.keep_memory and device.type == "cpu":
+        keep_freed_memory()
+    return start()
+
+
+def pick_device(name: str) -> torch.device:
+    """Read a device's name; ``auto`` is a GPU where there is one.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"device {name!r}: give auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {name!r}: this machine has no CUDA device; use --device cpu")
+    return device
+
+
+def as_sets(data: Any) -> tuple[Any, Any]:
+    """Return training and validation data, whatever was handed in."""
+    if hasattr(data, "train") and hasattr(data, "validation"):
+        return data.train, data.validation
+    if hasattr(data, "batch"):
+        return data, None
+    from elbowroom.data.dataset import Dataset
+
+    columns = data if isinstance(data, Mapping) else {"x": data}
+    return Dataset({name: torch.as_tensor(value) for name, value in columns.items()}), None
+
+
+def to_device(data: Any, device: torch.device) -> Any:
+    return None if data is None else data.to(device)

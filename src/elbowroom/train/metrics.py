@@ -1,0 +1,76 @@
+"""Metrics between two rows of the log: kept on the device, averaged when a row is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elbowroom.errors import UserError
+from elbowroom.train.files import cannot_write, write_text
+
+PER_DIMENSION = "kl_per_dimension/"
+Row = dict[str, Any]
+
+
+@dataclass
+class Window:
+    """The metrics of the steps since the last row; nothing is computed until it is read."""
+
+    rows: list[Mapping[str, Tensor]] = field(default_factory=list)
+
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        self.rows.append(metrics)
+
+    def read(self) -> Row:
+        """Return each metric's mean over steps and data, and forget them."""
+        rows, self.rows = self.rows, []
+        if not rows:
+            return {}
+        with torch.no_grad():
+            means = {k: torch.stack([reduce(k, r[k]) for r in rows if k in r]).mean(0) for k in rows[-1]}
+        return {k: v.tolist() for k, v in means.items()}
+
+
+def reduce(name: str, value: Tensor) -> Tensor:
+    """Average a metric over particles and data; KL per dimension keeps its dimensions."""
+    if name.startswith(PER_DIMENSION):
+        return value.float().mean((0, 1)).flatten()
+    return value.float().mean()
+
+
+def append(path: Path, row: Row) -> None:
+    """Add a row to a JSON-lines file.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def read(path: Path) -> list[Row]:
+    """Read the rows of a JSON-lines file; a last line cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def cut_back(path: Path, step: int) -> None:
+    """Drop rows after `step`, which a resumed run will write again."""
+    kept = [row for row in read(path) if row["step"] <= step]
+    write_text(path, "".join(json.dumps(row) + "\n" for row in kept))

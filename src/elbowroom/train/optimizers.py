@@ -1,0 +1,31 @@
+"""Optimisers by name, fused where torch has them fused."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from elbowroom.train.settings import Settings
+
+CLASSES: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adamax": torch.optim.Adamax,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+}
+
+
+def optimizer_class(settings: Settings) -> Callable[[Any], torch.optim.Optimizer]:
+    """Return the constructor with its options bound; it takes the parameters."""
+    cls = CLASSES[settings.optimizer]
+    rate = settings.learning_rate
+    options = {"lr": rate(0) if callable(rate) else rate, **settings.optimizer_options}
+    if "fused" in inspect.signature(cls).parameters:
+        options.setdefault("fused", True)
+    return partial(cls, **options)

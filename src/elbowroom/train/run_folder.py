@@ -1,0 +1,150 @@
+"""A run folder: all that is needed to rebuild, resume and judge a run; also a Hub repository."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from elbowroom._version import __version__
+from elbowroom.config import build, to_config
+from elbowroom.errors import UserError
+from elbowroom.model import Model
+from elbowroom.objectives.base import Objective
+from elbowroom.train import checkpoint
+from elbowroom.train.files import cannot_write, read_json, read_tensors, write_json
+from elbowroom.train.settings import Settings
+
+CONFIG = "config.json"
+FORMAT = 1
+
+
+def configuration(
+    model: Model, objective: Objective, settings: Settings, data: Any, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return all that rebuilds a run: versions, seed, data, model, objective, settings."""
+    spec = getattr(data, "spec", None)
+    return {
+        "format": FORMAT,
+        "library_name": "elbowroom",
+        "versions": versions(),
+        "seed": settings.seed,
+        "data": None if spec is None else spec.to_dict(),
+        "model": to_config(model),
+        "objective": to_config(objective),
+        "train": {f.name: to_config(getattr(settings, f.name)) for f in fields(settings)},
+        **more,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a bit-identical repetition depends on."""
+    return {
+        "elbowroom": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def create(
+    folder: Path, config: Mapping[str, Any], overwrite: bool, save: Callable[[Path], None]
+) -> None:
+    """Make the folder with its configuration and first checkpoint, in one rename.
+
+    Raises:
+        UserError: it exists and may not be overwritten, or cannot be written.
+    """
+    refuse_existing(folder, overwrite)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        partial.mkdir(parents=True)
+        write_json(partial / CONFIG, config)
+        save(partial)
+        if folder.exists():
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+        os.replace(partial, folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_existing(folder: Path, overwrite: bool) -> None:
+    """Raise `UserError` where something stands in the way."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not overwrite:
+        raise UserError(
+            f"{folder} exists already. Choose another --out, replace it with --overwrite, or go "
+            f"on with: elbowroom resume {folder}"
+        )
+    if not (folder / CONFIG).exists():
+        raise UserError(f"{folder} is not a run folder, so --overwrite will not delete it")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read ``config.json``.
+
+    Raises:
+        UserError: there is none, or it is not a run's.
+    """
+    config = read_json(Path(folder) / CONFIG)
+    if not isinstance(config, dict) or not {"format", "model", "objective", "train"} <= set(config):
+        raise UserError(f"{Path(folder) / CONFIG} is not the configuration of a run")
+    if not isinstance(config["format"], int) or config["format"] > FORMAT:
+        raise UserError(f"{folder} was written by a newer version (format {config['format']})")
+    return config
+
+
+def rebuild(config: Mapping[str, Any]) -> tuple[Model, Objective]:
+    """Make the model and the objective anew, with fresh parameters."""
+    return build(config["model"]), build(config["objective"])
+
+
+def settings_of(config: Mapping[str, Any], steps: int | None = None) -> Settings:
+    """Read the settings, with a new last step if one is given."""
+    known = {f.name for f in fields(Settings)}
+    values = {k: build(v) for k, v in config["train"].items() if k in known}
+    # Intervals that follow from the number of steps stay what they were when it changes.
+    old = Settings(**values)
+    if steps is not None:
+        values |= {
+            "steps": steps,
+            "evaluate_every": old.evaluation_interval,
+            "log_every": old.log_interval,
+            "checkpoint_every": old.checkpoint_interval,
+        }
+    return Settings(**values)
+
+
+def load(folder: str | Path, device: str = "cpu") -> Model:
+    """Rebuild the best model of a run.
+
+    Raises:
+        UserError: the folder is no run, or a file is damaged or does not fit.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    model = build(config["model"])
+    tensors, _ = read_tensors(folder / checkpoint.MODEL)
+    checkpoint.load_module(model, tensors, folder / checkpoint.MODEL)
+    return model.to(device).eval()
+
+
+def check_fingerprint(config: Mapping[str, Any], data: Any) -> None:
+    """Raise `UserError` if the data are not those the run was started with."""
+    recorded = (config.get("data") or {}).get("fingerprint")
+    spec = getattr(data, "spec", None)
+    if recorded is not None and spec is not None and spec.fingerprint != recorded:
+        raise UserError(
+            f"the data have changed since the run began (fingerprint {spec.fingerprint}, was "
+            f"{recorded}); resume needs the same data"
+        )

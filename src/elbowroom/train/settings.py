@@ -1,0 +1,93 @@
+"""Everything about a training run that is not the model, the objective or the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from elbowroom.errors import UserError, unknown
+from elbowroom.schedules import Schedule
+
+PRECISIONS = ("32-true", "bf16-mixed")
+OPTIMIZERS = ("adam", "adamw", "adamax", "sgd", "rmsprop", "adagrad")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        steps: updates.
+        batch_size: data per update and process; at most the whole set.
+        learning_rate: a number, or a schedule of the step.
+        optimizer: adam, adamw, adamax, sgd, rmsprop or adagrad.
+        optimizer_options: passed on to it (betas, eps, weight_decay, momentum).
+        precision: ``"32-true"``, or ``"bf16-mixed"`` with densities kept in float32.
+        clip_norm: largest norm of the gradient, or None.
+        accumulate: parts that a batch is computed in, one after the other, to save memory.
+        average: decay of the moving average of parameters that is evaluated, or None.
+        patience: evaluations without improvement after which training stops, or None.
+        evaluate_every: steps between evaluations on validation data; None is 20 times a run.
+        log_every: steps between rows in the metrics; None is 200 rows a run.
+        checkpoint_every: steps between checkpoints; None is with every evaluation.
+        turns: player to number of consecutive steps it is updated for, for alternation.
+        compile: whether to run the objective through torch.compile.
+        keep_memory: whether to keep freed memory in the process (glibc, CPU).
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        seed: seeds noise and the order of the data.
+    """
+
+    steps: int = 10_000
+    batch_size: int = 128
+    learning_rate: float | Schedule = 1e-3
+    optimizer: str = "adam"
+    optimizer_options: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = "32-true"
+    clip_norm: float | None = None
+    accumulate: int = 1
+    average: float | None = None
+    patience: int | None = None
+    evaluate_every: int | None = None
+    log_every: int | None = None
+    checkpoint_every: int | None = None
+    turns: Mapping[str, int] | None = None
+    compile: bool = False
+    keep_memory: bool = True
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "accumulate"):
+            positive(name, getattr(self, name))
+        for name in ("evaluate_every", "log_every", "checkpoint_every", "patience"):
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name))
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        if not isinstance(self.learning_rate, Schedule) and not self.learning_rate > 0:
+            raise UserError(f"learning_rate={self.learning_rate}: it is a positive number")
+        if self.average is not None and not 0 < self.average < 1:
+            raise UserError(f"average={self.average}: a decay between 0 and 1, such as 0.999")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise UserError(f"clip_norm={self.clip_norm}: it is a positive number")
+
+    @property
+    def evaluation_interval(self) -> int:
+        return self.evaluate_every or max(self.steps // 20, 1)
+
+    @property
+    def log_interval(self) -> int:
+        return self.log_every or max(self.steps // 200, 1)
+
+    @property
+    def checkpoint_interval(self) -> int:
+        return self.checkpoint_every or self.evaluation_interval
+
+
+def positive(name: str, value: int) -> None:
+    """Raise `UserError` unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(f"{name}={value}: it is a whole number of at least 1")

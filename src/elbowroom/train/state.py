@@ -1,0 +1,223 @@
+"""The heart of training: `init` and `step`, for any model, objective and number of players."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elbowroom.errors import UserError
+from elbowroom.model import Model
+from elbowroom.objectives.base import Loss, Objective
+from elbowroom.shapes import Batch
+from elbowroom.train.distributed import all_mean
+from elbowroom.train.guard import Guard
+from elbowroom.train.optimizers import optimizer_class
+from elbowroom.train.settings import Settings
+
+Players = Mapping[str, Iterable[nn.Parameter]]
+
+
+@dataclass
+class Player:
+    """Parameters that one optimiser updates."""
+
+    parameters: list[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+
+
+@dataclass
+class TrainState:
+    """Everything that a step reads and changes.
+
+    Attributes:
+        step: the number of updates made, a 0-d float tensor on the device.
+        count: the same as an integer of the host.
+        average: moving average of the model's parameters, where one is kept.
+    """
+
+    model: Model
+    objective: Objective
+    settings: Settings
+    players: dict[str, Player]
+    step: Tensor
+    count: int = 0
+    average: list[Tensor] | None = None
+    guard: Guard = field(default_factory=Guard)
+    evaluate: Callable[..., Loss] | None = None
+
+    def __post_init__(self) -> None:
+        self.evaluate = torch.compile(self.objective) if self.settings.compile else self.objective
+        self.retained = len(self.players) > 1
+
+
+def init(
+    model: Model, objective: Objective, settings: Settings | None = None, players: Players | None = None
+) -> TrainState:
+    """Make the state of a run at step 0.
+
+    Args:
+        model: the model, on its device.
+        objective: what is minimised.
+        settings: how.
+        players: parameters by player; by default the objective's own players and ``"model"``
+            with all that remains, or ``"posterior"`` and ``"generator"`` where turns name them.
+
+    Raises:
+        UserError: a parameter belongs to two players, or turns name no player.
+    """
+    settings = Settings() if settings is None else settings
+    chosen = default_players(model, objective, settings) if players is None else players
+    made = {name: player(parameters, settings) for name, parameters in chosen.items()}
+    check_players(made, settings)
+    parameters = list(model.parameters())
+    average = [p.detach().clone() for p in parameters] if settings.average else None
+    step = torch.zeros((), device=model.device)
+    return TrainState(model, objective, settings, made, step, average=average)
+
+
+def player(parameters: Iterable[nn.Parameter], settings: Settings) -> Player:
+    """Give parameters an optimiser."""
+    trained = [p for p in dict.fromkeys(parameters) if p.requires_grad]
+    return Player(trained, optimizer_class(settings)(trained))
+
+
+def default_players(model: Model, objective: Objective, settings: Settings) -> Players:
+    """Split the parameters as the objective and the turns ask."""
+    own = {name: list(parameters) for name, parameters in objective.players().items()}
+    taken = {p for parameters in own.values() for p in parameters}
+    rest = [p for p in [*model.parameters(), *objective.parameters()] if p not in taken]
+    if settings.turns and {"posterior", "generator"} & set(settings.turns):
+        generator = {*parameters_of(model.prior), *parameters_of(model.likelihood)}
+        posterior = [p for p in rest if p not in generator]
+        return {"posterior": posterior, "generator": [p for p in rest if p in generator], **own}
+    return {"model": rest, **own}
+
+
+def parameters_of(part: nn.Module | None) -> Iterable[nn.Parameter]:
+    return () if part is None else part.parameters()
+
+
+def check_players(players: Mapping[str, Player], settings: Settings) -> None:
+    """Raise `UserError` for shared parameters, for nothing to train, for unknown turns."""
+    seen: dict[nn.Parameter, str] = {}
+    for name, one in players.items():
+        for p in one.parameters:
+            if p in seen:
+                raise UserError(f"players {seen[p]!r} and {name!r} share a parameter {tuple(p.shape)}")
+            seen[p] = name
+    for name in settings.turns or ():
+        if name not in players:
+            raise UserError(f"turns name {name!r}; the players are {', '.join(players)}")
+
+
+def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
+    """Make one update and return the metrics: all gradients first, then all updates.
+
+    Raises:
+        NonFinite: a loss is not finite; nothing was updated.
+    """
+    active = whose_turn(state)
+    gradients, metrics = compute(state, batch, active)
+    set_learning_rate(state)
+    for name in active:
+        one = state.players[name]
+        for p, gradient in zip(one.parameters, gradients[name]):
+            p.grad = gradient
+        if state.settings.clip_norm:
+            nn.utils.clip_grad_norm_(one.parameters, state.settings.clip_norm)
+        one.optimizer.step()
+    if state.average is not None:
+        follow(state)
+    state.step.add_(1.0)
+    state.count += 1
+    return metrics
+
+
+def compute(
+    state: TrainState, batch: Batch, active: list[str]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return every active player's gradients, averaged over parts of the batch and processes."""
+    parts = state.settings.accumulate
+    if parts == 1:
+        gradients, metrics = differentiate(state, batch, active)
+    else:
+        gradients, metrics = accumulate(state, batch, active, parts)
+    for name in active:
+        all_mean(gradients[name])
+    return gradients, metrics
+
+
+def differentiate(
+    state: TrainState, batch: Batch, active: list[str]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return gradients of one pass over a batch."""
+    with autocast(state.settings.precision, state.step.device):
+        loss = state.evaluate(state.model, batch, state.step)  # type: ignore[misc]
+    state.guard.check(loss, batch, state.count, state.players)
+    gradients = {}
+    for name in active:
+        target = loss.players.get(name, loss.total)
+        gradients[name] = torch.autograd.grad(
+            target, state.players[name].parameters, retain_graph=state.retained, allow_unused=True
+        )
+    return gradients, loss.metrics
+
+
+def accumulate(
+    state: TrainState, batch: Batch, active: list[str], parts: int
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Average gradients over equal parts of a batch, so that the mean is that of the whole."""
+    size = len(next(iter(batch.values())))
+    if size % parts:
+        raise UserError(f"accumulate={parts} does not divide the batch of {size}")
+    pieces = [{k: v[i :: parts] for k, v in batch.items()} for i in range(parts)]
+    results = [differentiate(state, piece, active) for piece in pieces]
+    gradients = {
+        name: [mean_of(several) for several in zip(*(r[0][name] for r in results))] for name in active
+    }
+    return gradients, {k: torch.stack([r[1][k] for r in results]).mean(0) for k in results[0][1]}
+
+
+def mean_of(gradients: tuple[Tensor | None, ...]) -> Tensor | None:
+    return None if gradients[0] is None else torch.stack(gradients).mean(0)  # type: ignore[arg-type]
+
+
+def whose_turn(state: TrainState) -> list[str]:
+    """Return the players that are updated at this step."""
+    turns = state.settings.turns
+    if not turns:
+        return list(state.players)
+    place = state.count % sum(turns.values())
+    for name, length in turns.items():
+        if place < length:
+            return [name, *(n for n in state.players if n not in turns)]
+        place -= length
+    raise AssertionError("a place within the sum of turns belongs to one of them")
+
+
+def set_learning_rate(state: TrainState) -> None:
+    """Follow the learning-rate schedule, where there is one."""
+    rate = state.settings.learning_rate
+    if callable(rate):
+        for one in state.players.values():
+            for group in one.optimizer.param_groups:
+                group["lr"] = rate(state.count)
+
+
+def autocast(precision: str, device: torch.device) -> Any:
+    """Return the context of mixed precision, or none."""
+    if precision == "32-true":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@torch.no_grad()
+def follow(state: TrainState) -> None:
+    """Move the average of parameters towards the parameters."""
+    assert state.average is not None and state.settings.average is not None
+    torch._foreach_lerp_(state.average, list(state.model.parameters()), 1.0 - state.settings.average)
