@@ -126,7 +126,8 @@ class Product(Part):
         scope = dict(scope)
         for name, conditional in self.sites.items():
             p = conditional(scope)
-            scope[name] = p.sample() if p.batch_shape[1] == size else p.expand((1, size)).sample()
+            drawn = p.sample() if p.batch_shape[1] == size else p.expand((1, size)).sample()
+            scope[name] = conditional.value_of(drawn) if hasattr(conditional, "value_of") else drawn
         return scope
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from elbowroom.errors import UserError, did_you_mean
+from elbowroom.errors import UserError
 from elbowroom.part import argument_names
 from elbowroom.registry import class_of, name_of
-
-PLAIN = bool | int | float | str | None
+from elbowroom.schema import validated
 
 
 def to_config(value: Any) -> Any:
@@ -67,20 +66,8 @@ def _read(tree: Any, path: str, made: dict[str, Any]) -> Any:
         return {k: _read(v, join(path, k), made) for k, v in tree.items()}
     cls = class_of(tree["type"], path)
     arguments = {k: _read(v, join(path, k), made) for k, v in tree.items() if k != "type"}
-    check_arguments(cls, arguments, path)
-    made[path] = construct(cls, arguments, path)
+    made[path] = construct(cls, validated(cls, arguments, path), path)
     return made[path]
-
-
-def check_arguments(cls: type, arguments: Mapping[str, Any], path: str) -> None:
-    """Raise `UserError` for an argument that the constructor does not have."""
-    known = argument_names(cls)
-    for name in arguments:
-        if name not in known:
-            raise UserError(
-                f"{join(path, name)}: {cls.__name__} has no such argument."
-                f"{did_you_mean(name, known)} It has: {', '.join(known)}."
-            )
 
 
 def construct(cls: type, arguments: Mapping[str, Any], path: str) -> Any:

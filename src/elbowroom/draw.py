@@ -47,6 +47,14 @@ class Measure:
         weight = self.log.exp()
         return (weight * torch.where(weight > 0, values, 0.0)).sum(0)
 
+    def mean_entries(self, values: Tensor) -> Tensor:
+        """Return ``Σ_s m_s f_s`` of entries, ``(S or 1, B, *event) -> (B, *event)``."""
+        if self.log is None:
+            return values.mean(0)
+        weight = self.log.exp()
+        weight = weight.reshape(weight.shape + (1,) * (values.dim() - weight.dim()))
+        return (weight * torch.where(weight > 0, values, 0.0)).sum(0)
+
     def log_mean_exp(self, log_weights: Tensor) -> Tensor:
         """Return ``log Σ_s m_s exp(log w_s)``, ``(S, B) -> (B,)``."""
         if self.log is None:
@@ -121,9 +129,8 @@ class Site:
 
     def repeat(self, times: int) -> None:
         """Follow particles that multiplied: ``(S, ...) -> (times·S, ...)``."""
+        self.given_log_q = self.log_q.repeat(times, 1)
         self.value = self.value.repeat(times, *[1] * (self.value.dim() - 1))
-        if self.given_log_q is not None:
-            self.given_log_q = self.given_log_q.repeat(times, 1)
 
 
 @dataclass

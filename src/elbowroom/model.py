@@ -146,14 +146,16 @@ class Model(Part):
         for name, value in batch.items():
             self.check_support(name, value)
         with seeded(seed, self.device):
-            draw = self.draw(few, 1, Location())
-            terms = self.log_likelihood(draw.scope)
+            scope = self.draw(few, 1, Location()).scope
+            if self.posterior is None and self.prior is not None:
+                scope = self.prior.sample(scope, len(next(iter(few.values()))))
+            terms = self.log_likelihood(scope)
         if not terms:
             raise UserError(
                 f"the batch has {', '.join(batch)}, the likelihood is of "
                 f"{', '.join(self.likelihood.names)}: nothing is observed"
             )
-        return {name: tuple(value.shape) for name, value in draw.scope.items()}
+        return {name: tuple(value.shape) for name, value in scope.items()}
 
     def check_support(self, name: str, value: Tensor) -> None:
         """Let the family of an observed variable look at its data."""
@@ -188,7 +190,7 @@ def masked_log_prob(p: Distribution, value: Tensor, mask: Tensor | None) -> Tens
     if mask is None:
         return p.log_prob(value)
     whole = mask.reshape(mask.shape + (1,) * (value.dim() - mask.dim()))
-    value = torch.where(whole, value, 0.0)
+    value = value.masked_fill(~whole, 0)
     if mask.dim() == 2:
         return torch.where(mask, p.log_prob(value), 0.0)
     if not isinstance(p, Factorised):
@@ -198,8 +200,4 @@ def masked_log_prob(p: Distribution, value: Tensor, mask: Tensor | None) -> Tens
 
 def weigh_values(draw: Draw, values: Tensor) -> Tensor:
     """Return ``Σ_s m_s v_s``, ``(S, B, *event) -> (B, *event)``."""
-    if draw.measure.log is None:
-        return values.mean(0)
-    weight = draw.measure.log.exp()
-    weight = weight.reshape(weight.shape + (1,) * (values.dim() - weight.dim()))
-    return (weight * torch.where(weight > 0, values, 0.0)).sum(0)
+    return draw.measure.mean_entries(values)

@@ -22,6 +22,7 @@ TYPES: dict[str, str] = {
     "quantized": "elbowroom.posteriors.quantized:Quantized",
     "per_datum": "elbowroom.posteriors.per_datum:PerDatum",
     "ladder": "elbowroom.posteriors.ladder:Ladder",
+    "exact": "elbowroom.posteriors.exact:Exact",
     # families
     "bernoulli": "elbowroom.families.bernoulli:Bernoulli",
     "gaussian": "elbowroom.families.location_scale:Gaussian",
@@ -33,6 +34,8 @@ TYPES: dict[str, str] = {
     "leave_one_out": "elbowroom.gradients.score:LeaveOneOut",
     "network_baseline": "elbowroom.gradients.score:Network",
     "enumerate": "elbowroom.gradients.enumerate:Enumerate",
+    "cubature": "elbowroom.gradients.cubature:Cubature",
+    "location": "elbowroom.gradients.location:Location",
     # objectives
     "elbo": "elbowroom.objectives.elbo:ELBO",
     "iwae": "elbowroom.objectives.iwae:IWAE",

@@ -42,12 +42,14 @@ def _from_frame(frame: Any) -> Raw:
 
 
 def read_npy(path: Path) -> Raw:
-    """Map a ``.npy`` file: the header is checked against the file's length, nothing is read yet."""
+    """Map a ``.npy`` file: its header is checked against its length, nothing is read yet."""
     with reading(path, "a .npy file"):
         _refuse_empty(path)
         with path.open("rb") as stream:
             if stream.read(6) != b"\x93NUMPY":
-                raise UserError(f"{path}: not a .npy file (pickled or other contents are refused).")
+                raise UserError(
+                    f"{path}: not a .npy file (pickled or other contents are refused)."
+                )
         return Raw(path.name, _map(path))
 
 
@@ -55,14 +57,19 @@ def _map(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
-        if "bject" in str(error) or "pickle" in str(error):
-            raise UserError(
-                f"{path}: holds pickled Python objects, which are never opened. Save plain "
-                f"numbers: numpy.save(path, array.astype('float32'))."
-            ) from error
+        _refuse_pickle(path, error)
         if "mmap" in str(error):
             raise UserError(f"{path}: the file is cut short: {error}.") from error
         raise
+
+
+def _refuse_pickle(path: Path, error: ValueError) -> None:
+    """Say what numpy's refusal means."""
+    if "Python objects" in str(error) or "Object arrays" in str(error):
+        raise UserError(
+            f"{path}: holds pickled Python objects, which are never opened. Save plain numbers: "
+            "array.astype('float32')."
+        ) from error
 
 
 def read_npz(path: Path) -> Raw:
@@ -73,10 +80,15 @@ def read_npz(path: Path) -> Raw:
     """
     with reading(path, "a .npz file"):
         _refuse_empty(path)
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, Mapping):
+        with path.open("rb") as stream:
+            if stream.read(2) != b"PK":
                 raise UserError(f"{path}: not a .npz file.")
-            return _from_archive(path.name, archive)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return _from_archive(path.name, archive)
+        except ValueError as error:
+            _refuse_pickle(path, error)
+            raise
 
 
 def _from_archive(name: str, archive: Mapping[str, np.ndarray]) -> Raw:
@@ -126,9 +138,9 @@ def set_label(raw: Raw, values: np.ndarray, names: np.ndarray | None = None) -> 
         )
     values = values.reshape(-1)
     raw.label, raw.labels = encode_labels(values)
-    if names is not None and values.dtype.kind in "iu" and 0 <= values.min():
-        if values.max() < len(names):
-            raw.label, raw.labels = values.astype(np.int64), tuple(str(n) for n in names)
+    indexes = names is not None and values.dtype.kind in "iu" and values.min() >= 0
+    if indexes and names is not None and values.max() < len(names):
+        raw.label, raw.labels = values.astype(np.int64), tuple(str(n) for n in names)
 
 
 def _refuse_empty(path: Path) -> None:

@@ -41,10 +41,28 @@ def draw_once(x: np.ndarray, maximum: float, chunk: int = 4096) -> np.ndarray:
     for start in range(0, len(x), chunk):
         rows = x[start : start + chunk]
         uniform = generator.random(rows.shape, np.float32)
-        np.less(uniform * np.float32(maximum), rows, out=result[start : start + chunk], casting="unsafe")
+        np.less(
+            uniform * np.float32(maximum),
+            rows,
+            out=result[start : start + chunk],
+            casting="unsafe",
+        )
     return result
 
 
 def threshold(x: np.ndarray, maximum: float) -> np.ndarray:
     """One where a value is above half of `maximum`: ``(N, *event)`` uint8."""
     return (x > maximum / 2).astype(np.uint8)
+
+
+def binarized(x: np.ndarray, levels: int, how: str) -> np.ndarray:
+    """Binarise all rows once and for all, the same whatever the split and its seed.
+
+    Args:
+        x: ``(N, *event)``, values 0 … `levels` - 1.
+        levels: number of grey levels; 2 for values in [0, 1].
+        how: ``"none"`` leaves x alone; ``"dynamic"`` draws once too, for parts that must stay put.
+    """
+    if how == "none":
+        return x
+    return threshold(x, levels - 1) if how == "threshold" else draw_once(x, levels - 1)

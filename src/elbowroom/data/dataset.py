@@ -46,6 +46,7 @@ class Dataset:
         if len(set(lengths.values())) != 1:
             raise UserError(f"columns of a data set need one common length, not {lengths}.")
         self._length = next(iter(lengths.values()))
+        self._narrow = [n for n, value in self.columns.items() if value.dtype in NARROW]
 
     def __len__(self) -> int:
         return self._length
@@ -59,9 +60,8 @@ class Dataset:
         rows = {name: value.index_select(0, index) for name, value in self.columns.items()}
         if self.binarize == "dynamic":
             rows["x"] = draw(rows["x"], self.levels - 1)
-        for name, value in rows.items():
-            if value.dtype in NARROW:
-                rows[name] = value.float()
+        for name in self._narrow:
+            rows[name] = rows[name].float()
         rows["index"] = index
         return rows
 
@@ -80,7 +80,7 @@ class Dataset:
         for name in sorted(self.columns):
             value = self.columns[name].cpu().contiguous()
             digest.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
-            digest.update(value.view(torch.uint8).numpy() if value.numel() else b"")
+            digest.update(value.numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def _with(self, columns: Mapping[str, Tensor]) -> Dataset:

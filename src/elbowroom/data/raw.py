@@ -18,7 +18,7 @@ class Raw:
 
     Attributes:
         name: how messages call the source.
-        x: ``(N, …)`` numbers in the file's own dtype; for a table ``(N, D)``, numeric columns only.
+        x: ``(N, …)`` numbers in the file's own dtype; of a table, the numeric columns only.
         label: ``(N,)`` int64, or None.
         labels: class names, or None.
         columns: names of the columns of x, for a table; else None.
@@ -51,7 +51,7 @@ class Raw:
 
     def column(self, index: int) -> str:
         """Name a column of x for a message."""
-        return repr(self.columns[index] if self.columns is not None else f"column {index + 1}")
+        return f"column {self.columns[index]!r}" if self.columns else f"column {index + 1}"
 
 
 @contextmanager
@@ -131,8 +131,8 @@ def refuse_text(raw: Raw, names: list[str]) -> None:
         bad = [i for i, cell in enumerate(raw.text[name]) if not is_number(cell)]
         if len(bad) * 2 <= len(raw.text[name]):
             raise UserError(
-                f"{raw.name}: {raw.row(bad[0])}, column {name!r}: {raw.text[name][bad[0]]!r} is not "
-                f"a number. Mend or remove it, or leave the column out with drop=[{name!r}]."
+                f"{raw.name}: {raw.row(bad[0])}, column {name!r}: {raw.text[name][bad[0]]!r} is "
+                f"not a number. Mend or remove it, or leave the column out: drop=[{name!r}]."
             )
     listed = ", ".join(repr(name) for name in names)
     raise UserError(

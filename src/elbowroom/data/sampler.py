@@ -71,7 +71,7 @@ class Permutations:
         return step * self.batch_size * self.world / self.n
 
     def _draw(self, epoch: int) -> Tensor:
-        entropy = np.random.SeedSequence([self.seed % 2**64, epoch])
+        entropy = np.random.SeedSequence([abs(self.seed), self.seed < 0, epoch])
         generator = torch.Generator()
         generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
         return torch.randperm(self.n, generator=generator)

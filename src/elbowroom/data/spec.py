@@ -28,6 +28,7 @@ class DataSpec:
         levels: number of values an entry can take (2 for binary); None for real data.
         columns: names of the columns of a table; None for arrays and pictures.
         binarize: one of :data:`BINARIZE`.
+        grey: number of levels before binarisation; None where there was none.
         source: path or built-in name as given; ``"array"`` for data handed over in memory.
         licence, citation: known for built-in sets only.
         fingerprint: hash over all three splits, 16 hexadecimal digits.
@@ -46,6 +47,7 @@ class DataSpec:
     levels: int | None = None
     columns: tuple[str, ...] | None = None
     binarize: str = "none"
+    grey: int | None = None
     source: str = "array"
     licence: str | None = None
     citation: str | None = None
@@ -74,7 +76,8 @@ class DataSpec:
         if self.image is not None:
             channels, height, width = self.image
             what = {1: "grey ", 3: "colour "}.get(channels, f"{channels}-channel ")
-            return f"{'' if self.kind == 'binary' else what}images of {height}×{width}, {self._kind()}"
+            what = "" if self.kind == "binary" else what
+            return f"{what}images of {height}×{width}, {self._kind()}"
         if len(self.shape) == 1:
             return f"rows of {self.shape[0]} columns, {self._kind()}"
         return f"arrays of shape {self.shape}, {self._kind()}"
@@ -113,4 +116,23 @@ class DataSpec:
         for key in ("name", "kind", "shape"):
             if key not in values:
                 raise UserError(f"the data's description lacks {key!r}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        spec = cls(**plain)
+        _check(spec)
+        return spec
+
+
+def _check(spec: DataSpec) -> None:
+    """Refuse a description that was edited into nonsense."""
+    if spec.kind not in KINDS:
+        raise unknown("kind of data", str(spec.kind), KINDS)
+    if spec.binarize not in BINARIZE:
+        raise unknown("binarisation", str(spec.binarize), BINARIZE)
+    sizes = {"shape": spec.shape, "image": spec.image or (1,), "levels": (spec.levels or 2,)}
+    for key, values in sizes.items():
+        if not isinstance(values, tuple) or not all(type(v) is int and v > 0 for v in values):
+            raise UserError(f"the data's description has {key} = {getattr(spec, key)!r}")
+    if not isinstance(spec.options, dict) or not isinstance(spec.source, str):
+        raise UserError("the data's description has options or a source of the wrong sort")

@@ -34,12 +34,12 @@ def column_statistics(
     constant = scale <= 1e-7 * mean.abs().clamp_min(1e-30)
     if constant.any():
         names = [_name(i, columns) for i in constant.flatten().nonzero().flatten().tolist()]
-        listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-        one = len(names) == 1
+        listed = ", ".join(names[:10]) + (
+            f" and {len(names) - 10} more" if len(names) > 10 else ""
+        )
         raise UserError(
-            f"{'column' if one else 'columns'} {listed} {'is' if one else 'are'} constant over the "
-            f"{len(x)} training rows, so {'it has' if one else 'they have'} no density: "
-            f"drop {'it' if one else 'them'} with drop=[{listed}]."
+            f"constant over the {len(x)} training rows, so without a density: {listed}. "
+            f"Leave out with drop=[{listed}]."
         )
     return mean.float(), scale.float()
 

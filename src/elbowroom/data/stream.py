@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elbowroom.data.binarize import draw
+from elbowroom.data.binarize import FIXED_SEED, draw
 from elbowroom.data.dataset import Dataset
 
 SAMPLED_ROWS = 1024
@@ -23,7 +24,8 @@ class StreamDataset:
         rows: int64 ``(M,)``: the rows of `array` that make up this split.
         shape: event shape of a datum; an array of channels-last pictures is turned.
         channels_last: whether `array` is ``(N, H, W, C)``.
-        binarize: see :class:`~elbowroom.data.dataset.Dataset`.
+        binarize: ``"dynamic"`` draws x anew in each batch, ``"static"`` and ``"threshold"``
+            give every row one value for good.
         levels: see :class:`~elbowroom.data.dataset.Dataset`.
         device: where batches go.
     """
@@ -52,8 +54,9 @@ class StreamDataset:
     def batch(self, index: Tensor) -> dict[str, Tensor]:
         """Read rows ``index`` (int64, ``(B,)``): float32 ``x`` ``(B, *shape)`` and ``index``."""
         x = self._read(index.cpu().numpy()).to(self.device)
-        x = draw(x, self.levels - 1) if self.binarize == "dynamic" else x.float()
-        return {"x": x, "index": index.to(self.device)}
+        if self.binarize == "dynamic":
+            x = draw(x, self.levels - 1)
+        return {"x": x.float(), "index": index.to(self.device)}
 
     def to(self, device: torch.device | str) -> StreamDataset:
         """Return the same data with batches on another device."""
@@ -64,9 +67,11 @@ class StreamDataset:
         index = np.arange(len(self))[rows if isinstance(rows, slice) else rows.cpu().numpy()]
         return Dataset({"x": self._read(index).to(self.device)}, self.binarize, self.levels)
 
-    def head(self, n: int) -> StreamDataset:
-        """Return the first `n` rows, still on disk."""
-        return self._with(self.rows[:n], self.device)
+    def flat(self) -> StreamDataset:
+        """Return the same data with the event shape ``(D,)``."""
+        flat = self.to(self.device)
+        flat.shape = (math.prod(self.shape),)
+        return flat
 
     @property
     def fingerprint(self) -> str:
@@ -91,7 +96,17 @@ class StreamDataset:
         x = torch.from_numpy(values if values.dtype == np.uint8 else values.astype(np.float32))
         if self.channels_last:
             x = x.movedim(-1, 1)
-        return x.reshape(len(wanted), *self.shape)
+        return self._fixed(x.reshape(len(wanted), *self.shape), wanted)
+
+    def _fixed(self, x: Tensor, rows: np.ndarray) -> Tensor:
+        """Binarise once and for all: a row's draw depends on its number alone."""
+        maximum = self.levels - 1
+        if self.binarize == "threshold":
+            return (x > maximum / 2).to(torch.uint8)
+        if self.binarize != "static":
+            return x
+        uniform = [np.random.default_rng([FIXED_SEED, r]).random(x.shape[1:]) for r in rows]
+        return (torch.from_numpy(np.stack(uniform)) * maximum < x).to(torch.uint8)
 
     def __repr__(self) -> str:
         return f"StreamDataset(x=({len(self)}, {', '.join(map(str, self.shape))}) on disk)"

@@ -11,6 +11,10 @@ from torch.distributions import Distribution
 
 from elbowroom.shapes import sum_event
 
+SampleShape = torch.Size | list[int] | tuple[int, ...]
+ONE = torch.Size()
+"""The sample shape of a single draw."""
+
 
 class Shell(Distribution):
     """A `torch.distributions.Distribution` that costs almost nothing to make.
@@ -19,7 +23,7 @@ class Shell(Distribution):
     Batch shape is ``(S, B)``: particles, data. Densities are in nats, constants included.
     """
 
-    arg_constraints: ClassVar[dict] = {}
+    arg_constraints: ClassVar[dict] = {}  # type: ignore[override]
     fields: ClassVar[tuple[str, ...]] = ()
     reparameterised: ClassVar[bool] = False
 
@@ -30,6 +34,11 @@ class Shell(Distribution):
     def has_rsample(self) -> bool:  # type: ignore[override]
         return self.reparameterised
 
+    @property
+    def field_shape(self) -> torch.Size:
+        """The axes of a field after the batch: the event, unless a class axis stands before it."""
+        return self.event_shape
+
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Return the same kind of distribution with every field changed by `change`."""
         raise NotImplementedError
@@ -38,18 +47,19 @@ class Shell(Distribution):
         """Return the distribution with its parameters cut from the graph."""
         return self.map(Tensor.detach)
 
-    def expand(self, batch_shape: torch.Size, _instance: object = None) -> Self:  # type: ignore[override]
+    def expand(self, batch_shape: SampleShape, _instance: object = None) -> Self:
         """Broadcast to another batch shape."""
-        shape = torch.Size(batch_shape) + self.event_shape
+        shape = torch.Size(batch_shape) + self.field_shape
         return self.map(lambda field: field.expand(shape))
 
     @torch.no_grad()
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008
+    def sample(self, sample_shape: SampleShape = ONE) -> Tensor:
         """Draw ``sample_shape + (S, B) + event`` without a gradient."""
         return self.rsample(sample_shape)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(batch={tuple(self.batch_shape)}, event={tuple(self.event_shape)})"
+        batch, event = tuple(self.batch_shape), tuple(self.event_shape)
+        return f"{type(self).__name__}(batch={batch}, event={event})"
 
 
 class Factorised(Shell):

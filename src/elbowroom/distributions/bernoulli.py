@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elbowroom.distributions.base import Factorised, shapes_of
+from elbowroom.distributions.base import ONE, Factorised, SampleShape, shapes_of
+from elbowroom.distributions.finite import all_digits, as_states
 from elbowroom.shapes import sum_event
 
 
@@ -44,13 +45,13 @@ class Bernoulli(Factorised):
         return self.mean * (-self.logits).sigmoid()
 
     @torch.no_grad()
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008
+    def sample(self, sample_shape: SampleShape = ONE) -> Tensor:
         mean = self.mean
         return torch.bernoulli(mean.expand(torch.Size(sample_shape) + mean.shape))
 
     def cross_entropy(self, value: Tensor) -> Tensor:
         """Return ``-log p`` of each entry, the form that torch has in one kernel."""
-        logits = self.logits
+        logits, value = self.logits, value.to(self.logits.dtype)
         if value.shape != logits.shape:
             value, logits = torch.broadcast_tensors(value, logits)
         return F.binary_cross_entropy_with_logits(logits, value, reduction="none")
@@ -66,11 +67,7 @@ class Bernoulli(Factorised):
         return F.softplus(self.logits) - self.logits * self.logits.sigmoid()
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        """Return all ``2^D`` states, ``(2^D, S, B, D)`` (or ``(2^D, 1, 1, D)``), D ≤ 16."""
-        dim = self.event_shape.numel()
-        if dim > 16:
-            raise ValueError(f"2^{dim} states are too many to enumerate; at most 16 entries")
-        codes = torch.arange(2**dim, device=self.logits.device)
-        bits = (codes[:, None] >> torch.arange(dim, device=codes.device)) & 1
-        states = bits.to(self.logits.dtype).view(2**dim, *[1] * len(self.batch_shape), *self.event_shape)
-        return states.expand(-1, *self.batch_shape, *self.event_shape) if expand else states
+        """Return all states, ``(2^D, S, B, *event)`` (or with S = B = 1), at most 2^16."""
+        digits = all_digits(2, self.event_shape.numel(), self.logits.device)
+        states = digits.to(self.logits.dtype).view(-1, *self.event_shape)
+        return as_states(states, self.batch_shape, expand)

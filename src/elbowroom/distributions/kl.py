@@ -12,7 +12,10 @@ from torch.distributions import Distribution, kl_divergence
 
 from elbowroom.distributions.base import Factorised
 from elbowroom.distributions.bernoulli import Bernoulli
+from elbowroom.distributions.categorical import CategoricalCodes, OneHotCategorical
 from elbowroom.distributions.gaussian import Gaussian, StandardGaussian
+from elbowroom.distributions.laplace import Laplace
+from elbowroom.distributions.poisson import Poisson
 from elbowroom.shapes import sum_event
 
 Divergence = Callable[..., Tensor]
@@ -21,7 +24,7 @@ _ENTRIES: dict[tuple[type, type], Divergence] = {}
 
 @dataclass(slots=True)
 class KL:
-    """A divergence in nats: per datum ``(S, B)``, and per entry ``(S, B, *event)`` if it splits."""
+    """A divergence in nats: per datum ``(S, B)``, per entry ``(S, B, *event)`` if it splits."""
 
     total: Tensor
     entries: Tensor | None = None
@@ -78,3 +81,30 @@ def _gaussian_gaussian(q: Gaussian, p: Gaussian) -> Tensor:
 def _bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     """π_q (l_q - l_p) - softplus(l_q) + softplus(l_p), finite for saturated logits."""
     return q.mean * (q.logits - p.logits) - F.softplus(q.logits) + F.softplus(p.logits)
+
+
+@entry_kl(OneHotCategorical, OneHotCategorical)
+def _one_hot(q: OneHotCategorical, p: OneHotCategorical) -> Tensor:
+    """Σ_k π_q (log π_q - log π_p): one number per variable, where its class axis was."""
+    return (q.mean * (q.log_probs - p.log_probs)).sum(-1, keepdim=True)
+
+
+@entry_kl(CategoricalCodes, CategoricalCodes)
+def _codes(q: CategoricalCodes, p: CategoricalCodes) -> Tensor:
+    """Σ_k π_q (log π_q - log π_p)."""
+    return (q.log_probs.exp() * (q.log_probs - p.log_probs)).sum(q.axis)
+
+
+@entry_kl(Laplace, Laplace)
+def _laplace(q: Laplace, p: Laplace) -> Tensor:
+    """log s_p/s_q + (s_q e^(-d/s_q) + d)/s_p - 1 with d = |μ_q - μ_p|."""
+    distance = (q.loc - p.loc).abs()
+    reach = q.scale * (-distance / q.scale).exp() + distance
+    return p.log_scale - q.log_scale + reach * (-p.log_scale).exp() - 1.0
+
+
+@entry_kl(Poisson, Poisson)
+def _poisson(q: Poisson, p: Poisson) -> Tensor:
+    """λ_q (log λ_q - log λ_p) - λ_q + λ_p."""
+    rate = q.mean
+    return rate * (q.log_rate - p.log_rate) - rate + p.mean

@@ -21,9 +21,11 @@ class Family(Part):
         event: shape of one datum.
         parameters_each: numbers per entry that the network gives.
         size: unconstrained numbers that the network gives in all: ``parameters_each · Π event``.
+        real_valued: whether any real number is in the support.
     """
 
     parameters_each: int = 1
+    real_valued: bool = False
 
     def __init__(self, shape: int | Sequence[int]) -> None:
         super().__init__()
@@ -45,7 +47,11 @@ class Family(Part):
         """
         if self.parameters_each == 1:
             return (output.reshape(*lead, *self.event),)
-        return output.reshape(*lead, self.parameters_each, *self.event).unbind(2)
+        return self.blocks(output, lead).unbind(2)
+
+    def blocks(self, output: Tensor, lead: torch.Size) -> Tensor:
+        """Reshape a network's output to ``(S, B, parameters_each, *event)``."""
+        return output.reshape(*lead, self.parameters_each, *self.event)
 
     def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
         """Return the distribution with batch shape `lead` = ``(S, B)``."""
@@ -53,6 +59,8 @@ class Family(Part):
 
     def check(self, value: Tensor, name: str = "x") -> None:
         """Raise `UserError` if `value` ``(..., *event)`` is outside the support."""
+        if self.real_valued:
+            self.refuse(value, ~value.isfinite(), name, "only finite numbers have a density.")
 
     def refuse(self, value: Tensor, bad: Tensor, name: str, why: str) -> None:
         """Raise the error for the first entry of `value` where `bad` is true, if there is one."""
@@ -60,3 +68,10 @@ class Family(Part):
             return
         place = tuple(int(i) for i in bad.nonzero()[0])
         raise UserError(f"{name}{list(place)} is {value[place].item():g}: {why}")
+
+    def refuse_levels(self, value: Tensor, levels: float, name: str, why: str) -> None:
+        """Raise the error for the first entry that is not a whole number in 0..levels-1."""
+        whole = (value >= 0) & (value < levels)
+        if value.is_floating_point():
+            whole &= value == value.floor()
+        self.refuse(value, ~whole, name, why)

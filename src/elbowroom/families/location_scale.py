@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from elbowroom.distributions.gaussian import Gaussian as GaussianDistribution
+from elbowroom.distributions.laplace import Laplace as LaplaceDistribution
+from elbowroom.distributions.student_t import StudentT as StudentTDistribution
 from elbowroom.errors import UserError
 from elbowroom.families.base import Family
 
@@ -27,6 +29,10 @@ class LocationScale(Family):
             a variance that goes to zero.
     """
 
+    real_valued = True
+    log_scale: Tensor
+    log_minimum: Tensor
+
     def __init__(
         self, shape: int | Sequence[int], scale: str | float = "network", minimum: float = 0.0
     ) -> None:
@@ -43,6 +49,8 @@ class LocationScale(Family):
             self.log_scale = nn.Parameter(torch.zeros(self.event))
         elif isinstance(scale, int | float):
             self.register_buffer("log_scale", torch.tensor(math.log(scale)), persistent=False)
+        if minimum > 0 and isinstance(scale, str):
+            self.register_buffer("log_minimum", torch.tensor(math.log(minimum)), persistent=False)
 
     def location_and_log_scale(self, output: Tensor, lead: torch.Size) -> tuple[Tensor, Tensor]:
         """Return the location ``(S, B, *event)`` and a log scale that broadcasts against it."""
@@ -51,7 +59,7 @@ class LocationScale(Family):
         else:
             loc, log_scale = self.split(output, lead)[0], self.log_scale
         if self.minimum > 0 and isinstance(self.scale, str):
-            log_scale = torch.logaddexp(log_scale, log_scale.new_tensor(math.log(self.minimum)))
+            log_scale = torch.logaddexp(log_scale, self.log_minimum)
         return loc, log_scale
 
 
@@ -64,5 +72,45 @@ class Gaussian(LocationScale):
     """
 
     def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
+        return GaussianDistribution(*self.location_and_log_scale(output, lead), len(self.event))
+
+
+class Laplace(LocationScale):
+    """``exp(-|x - μ|/s) / 2s`` entry by entry; see :class:`LocationScale` for the scale s."""
+
+    def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
+        return LaplaceDistribution(*self.location_and_log_scale(output, lead), len(self.event))
+
+
+class StudentT(LocationScale):
+    """Student's t entry by entry; see :class:`LocationScale` for the scale.
+
+    Args:
+        shape: event shape.
+        df: degrees of freedom ν: a number, fixed; or ``"shared"``: one learned ν, 5 at first.
+        scale: where the scale comes from.
+        minimum: a floor under the scale.
+    """
+
+    fixed_df: Tensor
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        df: str | float = 5.0,
+        scale: str | float = "network",
+        minimum: float = 0.0,
+    ) -> None:
+        super().__init__(shape, scale, minimum)
+        if df != "shared" and (isinstance(df, str) or not df > 0):
+            raise UserError(f"df={df!r}: give a positive number, or 'shared' to learn it")
+        self.df = df
+        if isinstance(df, str):
+            self.log_df = nn.Parameter(torch.tensor(math.log(5.0)))
+        else:
+            self.register_buffer("fixed_df", torch.tensor(float(df)), persistent=False)
+
+    def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
+        df = self.log_df.exp() if self.df == "shared" else self.fixed_df
         loc, log_scale = self.location_and_log_scale(output, lead)
-        return GaussianDistribution(loc, log_scale, len(self.event))
+        return StudentTDistribution(loc, log_scale, df, len(self.event))

@@ -65,12 +65,12 @@ class ELBO(Bound):
             kl = self.divergence(name, site, draw)
             metrics[f"kl/{name}"] = draw.measure.mean(kl.total.detach())
             if kl.entries is not None:
-                metrics[f"kl_per_dimension/{name}"] = kl.entries.detach()
+                metrics[f"kl_per_dimension/{name}"] = weighed(draw, kl.entries.detach())
             bound = bound - kl.total
             if self.rule is None:
                 signal = self.weigh(name, signal, kl.total, step, metrics)
             else:
-                penalty = penalty + self.bend(site, kl, step)
+                penalty = penalty + self.bend(site, kl, draw, step)
         value = draw.measure.mean(signal)
         same = signal is bound
         metrics["bound"] = (value if same else draw.measure.mean(bound)).detach()
@@ -78,15 +78,15 @@ class ELBO(Bound):
 
     def divergence(self, name: str, site: Site, draw: Draw) -> KL:
         """Return the site's KL term, ``(S or 1, B)``, as the form asks."""
+        if site.q is None or name + MASK in draw.scope:
+            return KL(site.log_ratio)
         if self.form == "entropy":
-            assert site.q is not None
-            return KL(-site.q.entropy() - site.log_p)
+            return KL(-repeated(site.q.entropy(), site) - site.log_p)
         closed = site.gradient is None or site.gradient.closed_form
-        drawn = site.q is not None and site.p is not None and name + MASK not in draw.scope
-        if self.form == "closed" and closed and drawn:
-            kl = closed_kl(site.q, site.p)  # type: ignore[arg-type]
+        if self.form == "closed" and closed and site.p is not None:
+            kl = closed_kl(site.q, site.p)
             if kl is not None:
-                return kl
+                return KL(repeated(kl.total, site), kl.entries)
         return KL(site.log_ratio)
 
     def weigh(
@@ -98,7 +98,7 @@ class ELBO(Bound):
             beta = metrics[f"beta/{name}"] = beta(step)
         return signal - (kl if isinstance(beta, int | float) and beta == 1 else beta * kl)
 
-    def bend(self, site: Site, kl: KL, step: Tensor) -> Tensor:
+    def bend(self, site: Site, kl: KL, draw: Draw, step: Tensor) -> Tensor:
         """Apply the rule; it is not linear in the particles, so score functions are refused."""
         assert self.rule is not None
         if site.gradient is not None and not site.gradient.closed_form and not site.value.requires_grad:
@@ -106,4 +106,18 @@ class ELBO(Bound):
                 f"{type(self.rule).__name__} bends the mean KL term, which a score-function "
                 "gradient cannot differentiate; use beta instead"
             )
-        return self.rule(kl, step)
+        entries = None if kl.entries is None else weighed(draw, kl.entries)
+        return self.rule(KL(draw.measure.mean(kl.total), entries), step)
+
+
+def repeated(values: Tensor, site: Site) -> Tensor:
+    """Follow a site whose particles multiplied after it was drawn: ``(S, B) -> (k·S, B)``."""
+    rows, there = values.shape[0], site.value.shape[0]
+    return values if rows in (1, there) else values.repeat(there // rows, 1)
+
+
+def weighed(draw: Draw, entries: Tensor) -> Tensor:
+    """Average entries over unequal particles: ``(S, B, *event) -> (1, B, *event)``."""
+    if draw.measure.log is None or entries.shape[0] == 1:
+        return entries
+    return draw.measure.mean_entries(entries).unsqueeze(0)

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from elbowroom.conditional import Product, as_joint
 from elbowroom.draw import Draw, Measure, Site
@@ -18,8 +19,7 @@ class Amortized(Posterior):
     """``q(z|x) = Π_l q_l(z_l | x, z_<l)``: one conditional per latent, in the order of drawing.
 
     A latent that the batch already holds is observed: it is clamped, with density 1 (a label in
-    semi-supervised learning). With a mask beside it, only masked-in data are clamped; the latent
-    must then be enumerated.
+    semi-supervised learning). With a mask beside it, only masked-in data are clamped.
 
     Args:
         joint: a conditional for a latent called ``z``, or a :class:`Product` of several.
@@ -41,7 +41,7 @@ class Amortized(Posterior):
             if particles.log_measure is None:
                 pending = 1
             if name in scope:
-                clamp(particles, scope[name], scope[name + MASK])
+                clamp(particles, q, scope[name], scope[name + MASK])
             extend(draw, particles)
             draw.sites[name] = Site(
                 particles.value,
@@ -79,11 +79,17 @@ def extend(draw: Draw, particles: Particles) -> None:
     draw.measure = Measure(fresh)
 
 
-def clamp(particles: Particles, observed: Tensor, mask: Tensor) -> None:
-    """Put all measure on the observed state where `mask` ``(1, B)`` says it is observed."""
+def clamp(particles: Particles, q: Distribution, observed: Tensor, mask: Tensor) -> None:
+    """Make q a point mass on what is observed, where `mask` ``(1, B)`` says it is observed.
+
+    Enumerated states keep their values and change their measure; drawn ones take the value.
+    """
+    log_q = q.log_prob(particles.value) if particles.log_q is None else particles.log_q
+    particles.log_q = torch.where(mask, 0.0, log_q)
+    if particles.log_measure is None:
+        where = mask.reshape(mask.shape + (1,) * (observed.dim() - mask.dim()))
+        particles.value = torch.where(where, observed, particles.value)
+        return
     hit = (particles.value == observed).flatten(2).all(-1)
-    assert particles.log_measure is not None, "a partly observed latent is enumerated"
-    assert particles.log_q is not None
     point = torch.where(hit, 0.0, -math.inf)
     particles.log_measure = torch.where(mask, point, particles.log_measure)
-    particles.log_q = torch.where(mask, 0.0, particles.log_q)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from elbowroom.distributions.categorical import CategoricalCodes
 from elbowroom.distributions.gaussian import StandardGaussian
 from elbowroom.families.base import Family
 from elbowroom.part import Part
@@ -46,3 +47,30 @@ class Learned(Part):
 
     def forward(self, scope: Scope) -> Distribution:
         return self.family(self.output, torch.Size((1, 1)))
+
+
+class UniformCodes(Part):
+    """Codebook indices, all equally likely: ``log p(k) = -T log K`` nats for T positions.
+
+    Args:
+        positions: T, or the shape of a grid of positions.
+        codes: K, size of the codebook.
+        quantizer: the posterior whose codebook turns indices into what the decoder reads, by
+            reference; needed to sample from the model, not to score or train it.
+    """
+
+    def __init__(
+        self, positions: int | Sequence[int], codes: int, quantizer: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.positions, self.codes, self.quantizer = positions, codes, quantizer
+        event = as_shape(positions)
+        self.register_buffer("logits", torch.zeros(1, 1, codes, *event), persistent=False)
+        self.event_dims = len(event)
+
+    def forward(self, scope: Scope) -> Distribution:
+        return CategoricalCodes(self.logits, self.event_dims)
+
+    def value_of(self, code: Tensor) -> Tensor:
+        """Return what networks consume, ``(S, B, T, dim)``, for indices ``(S, B, T)``."""
+        return code if self.quantizer is None else self.quantizer.codebook[code]  # type: ignore[union-attr,index]

@@ -1,0 +1,99 @@
+"""Commands that list: `models`, `datasets`, `reproduce`."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elbowroom.cli.options import Json, Overwrite, Quiet, Seed, Threads, use_threads
+from elbowroom.cli.output import Voice, table
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Describe one model.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the models, or describe one with its options."""
+    from elbowroom.recipes import RECIPES, recipe
+
+    voice = Voice(as_json=as_json)
+    if name is None:
+        rows = [[n, e.purpose, e.paper] for n, e in RECIPES.items()]
+        value = {n: {"purpose": e.purpose, "paper": e.paper, "data": e.data} for n, e in RECIPES.items()}
+        voice.result(value, table(["model", "for", "paper"], rows))
+        return
+    function = recipe(name)
+    entry, options = RECIPES[name], options_of(function)
+    text = f"{name}: {entry.purpose}\npaper: {entry.paper}\ndata:  {entry.data}\n\n{inspect.getdoc(function)}\n\n"
+    text += table(["option", "default"], [[k, repr(v)] for k, v in options.items()])
+    text += f"\n\n{example(name)}"
+    voice.result({"name": name, "purpose": entry.purpose, "paper": entry.paper, "options": options}, text)
+
+
+def options_of(function: object) -> dict[str, object]:
+    """Return a recipe's options and defaults."""
+    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    return {p.name: p.default for p in parameters if p.name not in ("spec", "x")}
+
+
+def example(name: str) -> str:
+    """Compose the model for the digits and print it as mathematics."""
+    from elbowroom.data.spec import DataSpec
+    from elbowroom.describe import describe
+    from elbowroom.random import seeded
+    from elbowroom.recipes import recipe
+
+    spec = DataSpec("digits", "binary", (64,), (1, 8, 8), 2)
+    with seeded(0):
+        made = recipe(name)(spec)
+    return f"For 8×8 binary pictures:\n{describe(made.model, made.objective)}"
+
+
+def datasets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Describe one data set.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the built-in data sets, or describe one: source, licence, where its files go."""
+    from elbowroom import data
+
+    voice = Voice(as_json=as_json)
+    if name is not None:
+        described = data.describe(name)
+        text = "\n".join(f"{k:<12} {v}" for k, v in described.items() if v not in (None, ""))
+        voice.result(described, text)
+        return
+    every = {n: data.describe(n) for n in data.names()}
+    keys = ["shape", "kind", "licence", "where"]
+    rows = [[n, *(str(d.get(k, "")) for k in keys)] for n, d in every.items()]
+    voice.result(every, table(["data set", *keys], rows))
+
+
+def reproduce(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The experiment to run.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for its figures. Default: runs/NAME.")] = None,
+    seed: Seed = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A few steps, to see that it runs.")] = False,
+    threads: Threads = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """List the lectures' experiments, or run one: our figures beside the published ones."""
+    from elbowroom.experiments import EXPERIMENTS, run
+
+    use_threads(threads)
+    voice = Voice(quiet, as_json)
+    if name is None:
+        rows = [[n, e.question, e.source] for n, e in EXPERIMENTS.items()]
+        value = {n: {"question": e.question, "source": e.source} for n, e in EXPERIMENTS.items()}
+        voice.result(value, table(["experiment", "question", "source"], rows))
+        return
+    folder = out or Path("runs") / name
+    outcome = run(name, folder, seed=seed, quick=quick, overwrite=overwrite, say=voice.say)
+    rows = [[r.what, r.ours, r.published] for r in outcome.rows]
+    text = table(["figure", "ours", "published or expected"], rows)
+    voice.result({"folder": str(folder), "rows": [r.__dict__ for r in outcome.rows]}, text)
+    voice.say(f"\nfigures: {folder}")

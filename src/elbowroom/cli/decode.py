@@ -1,0 +1,73 @@
+"""Commands that go from latents to data: `sample`, `interpolate`, `traverse`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elbowroom.cli.options import Json, Quiet, Run, Seed
+from elbowroom.cli.output import Voice
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="File to write: .png for pictures, .npy .npz .csv for numbers."),
+]
+
+
+def sample(
+    folder: Run,
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
+    out: Out = None,
+    mean: Annotated[
+        bool, typer.Option("--mean", help="The likelihood's mean for each latent, without its noise.")
+    ] = False,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Draw new data from the model: z from the prior, x given z."""
+    from elbowroom.workflow import decoding, export
+
+    path = out or folder / ("samples" + export.default_ending(folder))
+    values, spec = decoding.samples(folder, n, seed, mean)
+    export.write(path, values, spec)
+    Voice(quiet, as_json).result({"file": str(path), "n": n}, f"wrote {n} samples to {path}")
+
+
+def interpolate(
+    folder: Run,
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs of test data.")] = 6,
+    steps: Annotated[int, typer.Option("--points", min=2, help="Points from one to the other.")] = 11,
+    out: Out = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Walk in a straight line between the posterior means of pairs of test data, and decode."""
+    from elbowroom.workflow import decoding, export
+
+    path = out or folder / ("interpolation" + export.default_ending(folder))
+    values, spec = decoding.interpolations(folder, pairs, steps, seed)
+    export.write(path, values, spec)
+    Voice(quiet, as_json).result({"file": str(path)}, f"wrote {pairs} interpolations to {path}")
+
+
+def traverse(
+    folder: Run,
+    steps: Annotated[int, typer.Option("--points", min=2, help="Points over [-range, range].")] = 11,
+    extent: Annotated[float, typer.Option("--range", min=0.1, help="How far from the prior's mean.")] = 3.0,
+    dimensions: Annotated[int, typer.Option("--dimensions", min=1, help="How many, the most used first.")] = 10,
+    out: Out = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Vary one latent at a time around a test datum's posterior mean, and decode."""
+    from elbowroom.workflow import decoding, export
+
+    path = out or folder / ("traversal" + export.default_ending(folder))
+    values, spec = decoding.traversals(folder, steps, extent, dimensions, seed)
+    export.write(path, values, spec)
+    Voice(quiet, as_json).result({"file": str(path)}, f"wrote {values.shape[0]} traversals to {path}")

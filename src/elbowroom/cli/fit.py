@@ -1,0 +1,124 @@
+"""Commands that train: `fit`, `resume`, `demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from elbowroom.cli.options import Device, Json, Overwrite, Quiet, Run, Seed, Threads, use_threads
+from elbowroom.cli.output import Voice, table
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[key=value]…", help="Any other option: latent_dim=20 beta=4 train.clip_norm=10."),
+]
+
+
+def fit(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA|config.yaml",
+            help="A file (.npy .npz .csv .parquet, idx), a folder or zip of pictures, a built-in name "
+            "(see `elbowroom datasets`), or a configuration.",
+        ),
+    ],
+    overrides: Overrides = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A name from `elbowroom models`. Default: vae.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder to write. Default: runs/DATA-MODEL.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Updates. Default: 10000.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Data per update. Default: 128.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="One seed reproduces the run.")] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="32-true, or bf16-mixed (faster on recent processors).")
+    ] = None,
+    device: Device = None,
+    threads: Threads = None,
+    overwrite: Overwrite = False,
+    embed: Annotated[
+        bool, typer.Option("--embed/--no-embed", help="Whether report.html may hold pictures of your data.")
+    ] = True,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the completed configuration and stop.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a model to data, evaluate it, and write a report.
+
+    Examples:
+
+    - `elbowroom fit digits`
+
+    - `elbowroom fit table.csv label=species latent_dim=4 --steps 5000`
+
+    - `elbowroom fit mnist-static --model iwae samples=20 --out runs/iwae`
+
+    - `elbowroom fit mnist binarize=dynamic hidden=[200,200] train.clip_norm=10`
+    """
+    from elbowroom.workflow import configuration, plan, run
+
+    use_threads(threads)
+    voice = Voice(quiet, as_json)
+    flags = {"model.type": model, "seed": seed, "train.steps": steps, "train.batch_size": batch_size}
+    flags |= {"train.precision": precision, "train.device": device}
+    tree = configuration.read(data, overrides or [], flags)
+    if print_config:
+        import yaml
+
+        typer.echo(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True).rstrip())
+        return
+    folder = out or default_folder(tree)
+    run.refuse_early(folder, overwrite)
+    made = plan.make(tree)
+    voice.say(run.announcement(made, folder))
+    summary = run.fit(made, folder, overwrite=overwrite, embed=embed, progress=not quiet)
+    conclude(voice, summary, folder)
+
+
+def resume(
+    folder: Run,
+    steps: Annotated[int | None, typer.Option("--steps", help="A new last step. Default: the old one.")] = None,
+    threads: Threads = None,
+    embed: Annotated[bool, typer.Option("--embed/--no-embed", help="As for fit.")] = True,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was stopped, bit for bit as if it had not been."""
+    from elbowroom.workflow import run
+
+    use_threads(threads)
+    summary = run.resume(folder, steps=steps, embed=embed, progress=not quiet)
+    conclude(Voice(quiet, as_json), summary, folder)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to write.")] = Path("runs/demo"),
+    overwrite: Overwrite = False,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a VAE to 1,797 handwritten digits that come with the package, in about a minute."""
+    fit("digits", ["latent_dim=8", "hidden=[256,256]"], steps=4000, out=out, overwrite=overwrite, seed=seed, quiet=quiet, as_json=as_json)  # fmt: skip
+
+
+def default_folder(tree: dict[str, Any]) -> Path:
+    """Return ``runs/DATA-MODEL``."""
+    source = Path(str(tree["data"]["source"]))
+    return Path("runs") / f"{source.name.split('.')[0] or 'data'}-{tree['model']['type']}"
+
+
+def conclude(voice: Voice, summary: dict[str, Any], folder: Path) -> None:
+    """Print the figures of a finished run and where to look."""
+    from elbowroom.workflow.summary import headline_rows
+
+    text = table(["test data", "value", "± s.e.", "unit"], headline_rows(summary))
+    voice.result({"folder": str(folder), **summary}, text)
+    voice.say(f"\nreport: {folder / 'report.html'}\nnext:   elbowroom sample {folder} -n 16 --out samples.png")

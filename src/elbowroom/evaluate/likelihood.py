@@ -1,0 +1,234 @@
+"""How probable the data are: the evidence lower bound and importance-weighted ``log p(x)``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from elbowroom.draw import Draw
+from elbowroom.errors import UserError
+from elbowroom.evaluate.particles import (
+    Data,
+    Sampling,
+    batches,
+    default_rows,
+    frozen,
+    log_likelihood,
+    log_likelihoods,
+)
+from elbowroom.model import Model, weigh_values
+from elbowroom.objectives.elbo import ELBO
+from elbowroom.posteriors.base import Gradients
+
+Number = TypeVar("Number", float, Tensor)
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number per datum and its mean over data.
+
+    Attributes:
+        values: ``(N,)``, float64, on the CPU.
+        samples: particles per datum, K.
+    """
+
+    values: Tensor
+    samples: int
+
+    @property
+    def mean(self) -> float:
+        """The mean over data."""
+        return self.values.mean().item()
+
+    @property
+    def standard_error(self) -> float:
+        """Standard deviation over data divided by √N (NaN for one datum).
+
+        The noise of the particles is in it.
+        """
+        return self.values.std().item() / math.sqrt(len(self.values))
+
+
+@dataclass(frozen=True)
+class LowerBound(Estimate):
+    """The evidence lower bound, nats, and its terms.
+
+    Attributes:
+        log_likelihood: ``E_q[log p(v|z)]``, ``(N,)`` by observed variable.
+        kl: ``E_q[log q(z|x) - log p(z)]``, ``(N,)`` by latent.
+        kl_per_dimension: mean over data, ``(*event)`` by latent, where the divergence has a
+            closed form that splits.
+    """
+
+    log_likelihood: dict[str, Tensor]
+    kl: dict[str, Tensor]
+    kl_per_dimension: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LogMarginal(Estimate):
+    """Importance-weighted ``log p(x)``, nats.
+
+    Attributes:
+        effective_sample_size: ``(N,)``, ``1 / Σ_s w̃_s²`` with normalised weights w̃.
+        monte_carlo_error: ``(N,)``, the standard error of each value by the delta method,
+            ``sqrt(1/ESS - 1/K)``. The estimate is low by about half its square.
+    """
+
+    effective_sample_size: Tensor
+    monte_carlo_error: Tensor
+
+
+def elbo(
+    model: Model,
+    data: Data,
+    samples: int = 10,
+    seed: int = 0,
+    rows: int | None = None,
+    gradient: Gradients | None = None,
+) -> LowerBound:
+    """Evaluate ``E_q[log p(x|z)] - KL(q(z|x) ‖ p(z))``, the KL divergence in closed form if known.
+
+    Args:
+        model: the model.
+        data: a data set, tensors ``(N, *event)`` by name, or one tensor called ``x``.
+        samples: particles per datum.
+        seed: seed of the draws.
+        rows: most particles that are decoded at once, which bounds memory and not K; None is
+            what fits the processor's cache.
+        gradient: how particles are drawn, for all sites or by site: ``{"k": Enumerate()}``
+            sums a finite latent out. None samples.
+
+    Raises:
+        UserError: the model has no likelihood to bound, or there are no data.
+
+    References:
+        Auto-Encoding Variational Bayes (arXiv:1312.6114).
+    """
+    rows = prepare(model, data, samples, rows)
+    parts = []
+    with frozen(model, seed):
+        for batch in batches(data, max(rows // samples, 1), seed, model.device):
+            draw = model.draw(batch, samples, gradient or Sampling())
+            parts.append(bound_terms(model, draw, rows))
+    likelihood, kl, entries = (
+        {name: join(part[i][name] for part in parts) for name in parts[0][i]} for i in range(3)
+    )
+    values = sum(likelihood.values()) - sum(kl.values())
+    per_dimension = {name: value.mean(0) for name, value in entries.items()}
+    return LowerBound(values, samples, likelihood, kl, per_dimension)  # type: ignore[arg-type]
+
+
+def bound_terms(model: Model, draw: Draw, rows: int) -> tuple[dict[str, Tensor], ...]:
+    """Return the log-likelihoods ``(B,)``, KL terms ``(B,)`` and their entries ``(B, *event)``."""
+    mean = draw.measure.mean
+    likelihood = {n: mean(v) for n, v in log_likelihoods(model, draw, rows).items()}
+    closed = ELBO().divergence
+    kls = {name: closed(name, site, draw) for name, site in draw.sites.items() if site.has_prior}
+    split = {name: kl.entries for name, kl in kls.items() if kl.entries is not None}
+    entries = {name: weigh_values(draw, value) for name, value in split.items()}
+    return likelihood, {name: mean(kl.total) for name, kl in kls.items()}, entries
+
+
+def log_marginal(
+    model: Model,
+    data: Data,
+    samples: int = 1000,
+    seed: int = 0,
+    rows: int | None = None,
+    gradient: Gradients | None = None,
+    progress: Progress | None = None,
+) -> LogMarginal:
+    """Estimate ``log p(x) ≈ log (1/K) Σ_s p(x, z_s) / q(z_s|x)``, ``z_s ~ q(z|x)``.
+
+    Its expectation is a lower bound that rises with K. Variables of the batch that are latents
+    of the model count as observed: the result is then their joint density with the data.
+
+    Args:
+        model: the model.
+        data: a data set, tensors ``(N, *event)`` by name, or one tensor called ``x``.
+        samples: particles per datum, K.
+        seed: seed of the draws.
+        rows: most particles that are decoded at once; see :func:`elbo`.
+        gradient: how particles are drawn; see :func:`elbo`.
+        progress: called with the number of data done.
+
+    Raises:
+        UserError: the model has no likelihood that can be estimated, or there are no data.
+
+    References:
+        Importance Weighted Autoencoders (arXiv:1509.00519).
+    """
+    rows = prepare(model, data, samples, rows)
+    parts, done = [], 0
+    with frozen(model, seed):
+        for batch in batches(data, max(rows // samples, 1), seed, model.device):
+            draw = model.draw(batch, samples, gradient or Sampling())
+            parts.append(summarise(draw, log_likelihood(model, draw, rows) - draw.log_ratio))
+            done += len(parts[-1][0])
+            if progress is not None:
+                progress(done)
+    values, size, error = (join(part[i] for part in parts) for i in range(3))
+    return LogMarginal(values, samples, size, error)
+
+
+def summarise(draw: Draw, log_w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ``log Σ m w``, effective sample size and Monte Carlo error, ``(B,)`` each.
+
+    The error is ``|w̃ - m|``, which for equal measures m = 1/K is ``sqrt(1/ESS - 1/K)`` and for
+    others needs no count of the particles that are really there.
+    """
+    log_w = log_w.double()
+    weighted = draw.measure.weighted(log_w)
+    normalised = weighted.softmax(0)
+    error = (normalised - draw.measure.weights(log_w)).norm(dim=0)
+    return weighted.logsumexp(0), 1.0 / normalised.square().sum(0), error
+
+
+def bits_per_dim(nats: Number, dims: int) -> Number:
+    """Return ``-log₂ p(x) / D`` of discrete data, given ``log p(x)`` in nats.
+
+    Args:
+        nats: ``log p(x)``, a number or a tensor of any shape.
+        dims: D, the number of entries of a datum.
+    """
+    return -nats / (dims * math.log(2.0))
+
+
+def prepare(model: Model, data: Data, samples: int, rows: int | None) -> int:
+    """Refuse what has no likelihood; return how many particles are decoded at once."""
+    require_likelihood(model)
+    fitting = default_rows(model, data)
+    rows = fitting if rows is None else rows
+    if samples < 1 or rows < 1:
+        raise UserError(f"samples={samples}, rows={rows}: both are at least 1")
+    return rows
+
+
+def require_likelihood(model: Model) -> None:
+    """Raise `UserError` for a model whose ``log p(x)`` importance sampling cannot estimate."""
+    if model.prior is None and model.posterior is not None:
+        raise UserError(
+            "this model has no prior (a plain autoencoder), so it gives data no probability: "
+            "log p(x) and its bounds do not exist. Its reconstruction error can be evaluated"
+        )
+    if model.prior is not None and model.posterior is None:
+        raise UserError(
+            "this model has latents but no posterior (an implicit, adversarial one), so log p(x) "
+            "cannot be estimated by importance sampling. Compare samples instead"
+        )
+    for part in model.modules():
+        if not getattr(part, "normalised", True):
+            name = type(part).__name__
+            raise UserError(f"{name} is not normalised: log p(x) is known only up to a constant")
+
+
+def join(parts: Iterable[Tensor]) -> Tensor:
+    """Concatenate per-datum results in float64 on the CPU."""
+    return torch.cat([part.double().cpu() for part in parts])

@@ -1,0 +1,62 @@
+"""The two-dimensional latent space, decoded on a grid of the prior's quantiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from elbowroom.data import load
+from elbowroom.data.dataset import Splits
+from elbowroom.evaluate.likelihood import elbo
+from elbowroom.experiments.base import Bench, with_error
+from elbowroom.model import Model
+from elbowroom.objectives.elbo import ELBO
+from elbowroom.plots.images import manifold
+from elbowroom.plots.latent import latent_scatter
+from elbowroom.random import seeded
+from elbowroom.recipes.vae import vae
+from elbowroom.train.fit import fit
+from elbowroom.workflow.decoding import decode_grid
+from elbowroom.workflow.pictures import as_pictures
+
+SETS = ("mnist-static", "frey")
+SIDE = 20
+TAIL = 0.02
+
+
+def run(bench: Bench) -> None:
+    """Fit d=2 to MNIST and Frey faces, and draw what every point of the plane decodes to."""
+    for name in SETS:
+        data = load(name, seed=bench.seed)
+        model = train(data, bench)
+        bound = elbo(model, data.test, samples=10, seed=bench.seed)
+        bench.row(f"{name}, d=2: test ELBO, nats", with_error(bound.mean, bound.standard_error))
+        bench.draw(f"{name}-manifold", manifold(plane(model, data), (TAIL, 1 - TAIL)))
+        if data.spec.labels is not None:
+            bench.draw(f"{name}-scatter", scatter(model, data, name))
+
+
+def train(data: Splits, bench: Bench) -> Model:
+    with seeded(bench.seed):
+        model = vae(data.spec, latent_dim=2, hidden=(500, 500)).model
+    steps = bench.steps(20_000 if len(data.train) > 5000 else 6_000)
+    fit(model, data, ELBO(), steps=steps, batch_size=100, learning_rate=1e-3, seed=bench.seed)
+    return model
+
+
+def plane(model: Model, data: Splits) -> np.ndarray:
+    """Decode the grid of prior quantiles, ``(SIDE, SIDE, C, H, W)``, the second axis upwards."""
+    quantiles = torch.special.ndtri(torch.linspace(TAIL, 1 - TAIL, SIDE, dtype=torch.float64)).float()
+    second, first = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
+    grid = decode_grid(model, torch.stack([first, second], -1))
+    return as_pictures(grid.numpy(), data.spec)
+
+
+def scatter(model: Model, data: Splits, name: str) -> Any:
+    """Draw the posterior means of test data by class."""
+    batch = data.test.batch(torch.arange(min(len(data.test), 5000)))
+    means = model.encode(batch)["z"].numpy()
+    title = f"{name}: posterior means of test data"
+    return latent_scatter(means, batch["label"].numpy(), data.spec.labels, title)

@@ -1,0 +1,213 @@
+"""Figures made of pictures: samples, reconstructions, manifolds, traversals, snapshots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from elbowroom.plots.layout import head, headed_width, nothing, subscript
+from elbowroom.plots.mosaic import Mosaic, as_rgb, in_rows, mosaic
+from elbowroom.plots.sheet import sheet
+from elbowroom.plots.style import PAPER, plain, styled
+
+NO_PICTURES = "no pictures to show"
+
+
+@styled
+def image_grid(
+    images: np.ndarray,
+    columns: int | None = None,
+    titles: Sequence[str] | None = None,
+    *,
+    title: str | None = None,
+    subtitle: str | None = None,
+) -> Figure:
+    """Draw pictures in rows, the first at the top left.
+
+    Args:
+        images: ``(N, C, H, W)`` in [0, 1]; one channel is grey, three are colour.
+        columns: pictures in a row; None is about the square root of N.
+        titles: a line over each picture; then every picture has room for it.
+        title, subtitle: heading of the figure; None for the bare pictures.
+    """
+    tiles = as_rgb(images)
+    if not len(tiles):
+        return nothing(title, NO_PICTURES)
+    columns = min(columns or math.ceil(math.sqrt(len(tiles))), len(tiles))
+    laid = mosaic(in_rows(tiles, columns), gap=40 if titles else 6)
+    figure = sheet(laid, title, subtitle, columns=[" "] * columns if titles else ())
+    places = ((left, top) for top in laid.tops for left in laid.lefts)
+    for (left, top), text in zip(places, titles or ()):
+        figure.axes[0].text(left, top - 10, plain(text, 14), fontsize=7)
+    return figure
+
+
+@styled
+def reconstructions(
+    originals: np.ndarray,
+    reconstructions: np.ndarray,
+    columns: int = 10,
+    *,
+    title: str | None = "Reconstructions",
+    subtitle: str | None = "held-out data over their reconstructions",
+) -> Figure:
+    """Draw each original directly over its reconstruction, in pairs of rows.
+
+    Args:
+        originals: ``(N, C, H, W)`` in [0, 1].
+        reconstructions: likewise, in the same order.
+        columns: pairs in a row.
+        title, subtitle: heading.
+    """
+    above, below = as_rgb(originals), as_rgb(reconstructions)
+    if not len(above):
+        return nothing(title, NO_PICTURES)
+    columns = min(columns, len(above))
+    pairs = np.stack([in_rows(above, columns), in_rows(below, columns)], 1)
+    tiles = pairs.reshape(-1, *pairs.shape[2:])
+    laid = mosaic(tiles, row_breaks=range(2, len(tiles), 2))
+    return sheet(laid, title, subtitle, rows=["data", "model"] * (len(tiles) // 2))
+
+
+@styled
+def snapshots(
+    originals: np.ndarray,
+    reconstructions: Mapping[int, np.ndarray],
+    samples: Mapping[int, np.ndarray],
+    *,
+    title: str | None = "What training does",
+    subtitle: str | None = "the same inputs and the same draws from the prior, as training goes on",
+) -> Figure:
+    """Draw fixed inputs and fixed prior draws at several steps, beside the originals.
+
+    Args:
+        originals: ``(N, C, H, W)`` in [0, 1].
+        reconstructions: by step, ``(N, C, H, W)``.
+        samples: by step, ``(M, C, H, W)``; may be empty (a model without a prior).
+        title, subtitle: heading.
+    """
+    steps = sorted(set(reconstructions) | set(samples))
+    first = as_rgb(originals)
+    if not len(first):
+        return nothing(title, NO_PICTURES)
+    size, right = len(first), max((len(s) for s in samples.values()), default=0)
+    tiles = np.ones((1 + len(steps), size + right, *first.shape[1:]))
+    tiles[0, :size] = first
+    for row, step in enumerate(steps, start=1):
+        for start, images in ((0, reconstructions.get(step)), (size, samples.get(step))):
+            if images is not None:
+                tiles[row, start : start + len(images)] = as_rgb(images)
+    laid = mosaic(tiles, row_breaks=(1,), column_breaks=(size,))
+    blocks = [(0, size - 1, "inputs, reconstructed"), (size, size + right - 1, "draws, decoded")]
+    names = ["data", *(f"step {step:,}" for step in steps)]
+    return sheet(laid, title, subtitle, rows=names, blocks=blocks[: 2 if right else 1])
+
+
+@styled
+def manifold(
+    images: np.ndarray,
+    extent: tuple[float, float] = (0.05, 0.95),
+    *,
+    title: str | None = "The latent manifold",
+    subtitle: str | None = "decoded at equal steps of the prior's quantiles",
+) -> Figure:
+    """Draw a decoded grid over a two-dimensional latent space, without gaps.
+
+    Args:
+        images: ``(n, m, C, H, W)`` in [0, 1]; ``images[i, j]`` is decoded at the i-th quantile of
+            z₂ (drawn upwards) and the j-th of z₁ (drawn to the right).
+        extent: lowest and highest quantile of the standard normal prior.
+        title, subtitle: heading.
+    """
+    tiles = as_rgb(images)[::-1]
+    if not tiles.size:
+        return nothing(title, NO_PICTURES)
+    n, m = tiles.shape[:2]
+    laid = mosaic(tiles, gap=0, cell=max(1400 // max(n, m), 16))
+    return with_quantiles(laid, extent, title, subtitle)
+
+
+def with_quantiles(
+    laid: Mosaic, extent: tuple[float, float], title: str | None, subtitle: str | None
+) -> Figure:
+    """Return a mosaic whose axes say which z each picture is decoded at."""
+    height, width = laid.canvas.shape[:2]
+    dpi, left, right, bottom, top = 160, 90, 20, 80, 95 if title else 20
+    whole = max(width + left + right, math.ceil(headed_width(title, subtitle) * dpi))
+    tall = height + bottom + top
+    figure = Figure((whole / dpi, tall / dpi), dpi=dpi, facecolor=PAPER)
+    axes = figure.add_axes((left / whole, bottom / tall, width / whole, height / tall))
+    axes.imshow(laid.canvas, interpolation="none", aspect="auto", extent=(0, width, 0, height))
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    ticks(axes, "x", [x + laid.side[1] / 2 for x in laid.lefts], extent)
+    ticks(axes, "y", [y + laid.side[0] / 2 for y in laid.tops], extent)
+    axes.set(xlabel="z₁  (quantile)", ylabel="z₂  (quantile)")
+    head(figure, title, subtitle, left / dpi)
+    return figure
+
+
+def ticks(axes: Axes, which: str, centres: Sequence[float], extent: tuple[float, float]) -> None:
+    """Label five pictures along an axis with z and its quantile."""
+    chosen = np.unique(np.linspace(0, len(centres) - 1, min(5, len(centres))).round().astype(int))
+    levels = np.linspace(*extent, len(centres)) if len(centres) > 1 else [sum(extent) / 2]
+    texts = [f"{NormalDist().inv_cdf(levels[i]):.2f}\n({levels[i]:.0%})" for i in chosen]
+    axes.set(**{f"{which}ticks": [centres[i] for i in chosen], f"{which}ticklabels": texts})
+
+
+@styled
+def traversals(
+    images: np.ndarray,
+    values: Sequence[float] | np.ndarray,
+    names: Sequence[str] | None = None,
+    *,
+    kl: Sequence[float] | np.ndarray | None = None,
+    title: str | None = "Latent traversals",
+    subtitle: str | None = "one latent moves, the others stay",
+) -> Figure:
+    """Draw one row per latent dimension, decoded as it moves.
+
+    Args:
+        images: ``(d, steps, C, H, W)`` in [0, 1].
+        values: ``(steps,)``, where the moving latent stands; column heads.
+        names: of the d latents; None is z₁, z₂, ….
+        kl: ``(d,)`` nats, written under each name.
+        title, subtitle: heading.
+    """
+    tiles = as_rgb(images)
+    if not tiles.size:
+        return nothing(title, NO_PICTURES)
+    rows = [f"z{subscript(i + 1)}" for i in range(len(tiles))] if names is None else names
+    notes = [] if kl is None else [f"{value:.2f} nats" for value in kl]
+    heads = [signed(v) for v in values]
+    return sheet(mosaic(tiles), title, subtitle, rows=[plain(r) for r in rows], notes=notes, columns=heads)
+
+
+@styled
+def interpolations(
+    images: np.ndarray,
+    *,
+    title: str | None = "Interpolations",
+    subtitle: str | None = "decoded between the codes of two data, which stand at the ends",
+) -> Figure:
+    """Draw one row per pair of data, from the first to the second.
+
+    Args:
+        images: ``(rows, steps, C, H, W)`` in [0, 1].
+        title, subtitle: heading.
+    """
+    tiles = as_rgb(images)
+    if not tiles.size:
+        return nothing(title, NO_PICTURES)
+    heads = [f"{share:.0%}" for share in np.linspace(0, 1, tiles.shape[1])]
+    return sheet(mosaic(tiles), title, subtitle, columns=heads)
+
+
+def signed(value: float) -> str:
+    """Return a number with at most two decimals and a proper minus sign."""
+    return f"{value:.2f}".rstrip("0").rstrip(".").replace("-0", "0" if not round(value, 2) else "-0").replace("-", "−")

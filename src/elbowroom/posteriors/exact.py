@@ -1,0 +1,87 @@
+"""The exact posterior of a linear-Gaussian model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elbowroom.conditional import Conditional
+from elbowroom.distributions.full_gaussian import FullGaussian
+from elbowroom.draw import Draw, Site
+from elbowroom.errors import UserError
+from elbowroom.families.location_scale import Gaussian
+from elbowroom.part import Part
+from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
+from elbowroom.shapes import Scope
+
+
+class Exact(Posterior):
+    """``p(z|x)`` for ``z ~ N(0, I)``, ``x|z ~ N(W z + b, Ψ)`` with Ψ diagonal.
+
+    Precision ``P = I + Wᵀ Ψ⁻¹ W``, mean ``P⁻¹ Wᵀ Ψ⁻¹ (x - b)``: one Gaussian with full
+    covariance per datum, with W, b and Ψ read off the likelihood, which stays the model's own.
+
+    Args:
+        likelihood: the model's conditional, its network affine in z, its family Gaussian with a
+            fixed, shared or per-entry scale.
+        dim: the latent's dimension d.
+        name: the observed variable.
+
+    Raises:
+        UserError: the family is not such a Gaussian, or the network is not affine.
+
+    References:
+        Probabilistic Principal Component Analysis (Tipping, Bishop 1999).
+    """
+
+    def __init__(self, likelihood: Conditional, dim: int, name: str = "x") -> None:
+        super().__init__()
+        family = likelihood.family
+        if not isinstance(family, Gaussian) or family.scale == "network":
+            raise UserError("an exact posterior needs a Gaussian of fixed, shared or entry scale")
+        if len(likelihood.given_names) != 1:
+            raise UserError("an exact posterior needs a likelihood that is given z alone")
+        self.likelihood, self.dim, self.name = likelihood, dim, name
+
+    def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
+        (latent,) = self.likelihood.given_names
+        q, estimator = self.distribution(scope), gradient_of(gradient, latent)
+        particles = estimator.draw(q, samples)
+        value = particles.value
+        site = Site(value, q, root=value, gradient=estimator, given_log_q=particles.log_q)
+        return Draw({latent: site}, {**scope, latent: value})
+
+    def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
+        (latent,) = self.likelihood.given_names
+        return self.distribution(scope).log_prob(latents[latent])
+
+    def distribution(self, scope: Scope) -> FullGaussian:
+        """Return ``p(z|x)`` with batch shape ``(1, B)``."""
+        weight, bias, scale = self.affine(scope[self.name])
+        scaled = weight / scale
+        precision = torch.eye(self.dim).to(weight) + scaled @ scaled.mT
+        covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
+        mean = ((self.flat(scope) - bias) / scale) @ scaled.mT @ covariance
+        return FullGaussian(mean, torch.linalg.cholesky(covariance))
+
+    def log_evidence(self, scope: Scope) -> Tensor:
+        """Return ``log p(x) = log N(x; b, W Wᵀ + Ψ)``, ``(1, B)``, nats."""
+        weight, bias, scale = self.affine(scope[self.name])
+        covariance = weight.mT @ weight + scale.square().diag()
+        x = self.flat(scope)
+        return FullGaussian(bias.expand_as(x), torch.linalg.cholesky(covariance)).log_prob(x)
+
+    def flat(self, scope: Scope) -> Tensor:
+        """Return the data as vectors, ``(1, B, D)``."""
+        return scope[self.name].flatten(2)
+
+    def affine(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``Wᵀ`` ``(d, D)``, b ``(D,)`` and the scales ``(D,)`` of the likelihood."""
+        origin, basis = torch.zeros(1, self.dim), torch.eye(self.dim)
+        points = torch.cat([origin, basis, basis.sum(0, keepdim=True)]).to(like)
+        p = self.likelihood.family(self.likelihood.net(points), torch.Size((1, len(points))))
+        locations, scales = p.mean.squeeze(0).flatten(1), p.stddev.squeeze(0).flatten(1)
+        bias, weight = locations[0], locations[1:-1] - locations[0]
+        if not torch.allclose(locations[-1], weight.sum(0) + bias, rtol=1e-3, atol=1e-4):
+            raise UserError("an exact posterior needs a network that is affine in z")
+        return weight, bias, scales[0]

@@ -1,0 +1,46 @@
+"""The plain autoencoder: the same networks with nothing random between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from elbowroom.conditional import Conditional
+from elbowroom.data.spec import DataSpec
+from elbowroom.families.delta import Delta
+from elbowroom.model import Model
+from elbowroom.objectives.elbo import ELBO
+from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
+from elbowroom.recipes.vae import likelihood_name
+
+
+def autoencoder(
+    spec: DataSpec,
+    x: Tensor | None = None,
+    latent_dim: int = 32,
+    hidden: Sequence[int] = (512, 256),
+    likelihood: str = "auto",
+    networks: str = "auto",
+    act: str = "relu",
+) -> Recipe:
+    """A code without a prior: it reconstructs, but there is nothing to sample from.
+
+    Args:
+        spec: what is known of the data.
+        x: the training data, to standardise by.
+        latent_dim: dimension of the code.
+        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
+        likelihood: what the reconstruction is scored by, as for the VAE.
+        networks: auto, mlp, conv or resnet.
+        act: nonlinearity.
+    """
+    p = likelihood_for(likelihood, spec, x, "entry" if spec.kind == "real" else "network")
+    q, kind = Delta(latent_dim), network_for(networks, spec)
+    model = Model(
+        prior=None,
+        likelihood=Conditional(decoder(kind, spec, p, hidden, latent_dim, act), p, "z"),
+        posterior=Conditional(encoder(kind, spec, p, hidden, q.size, act), q, "x"),
+    )
+    chosen = {"likelihood": likelihood_name(p), "networks": kind}
+    return Recipe(model, ELBO(), chosen=chosen)

@@ -1,0 +1,108 @@
+"""The variational autoencoder, and its linear case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from elbowroom.conditional import Conditional
+from elbowroom.data.spec import DataSpec
+from elbowroom.families.location_scale import Gaussian
+from elbowroom.model import Model
+from elbowroom.objectives.elbo import ELBO
+from elbowroom.objectives.iwae import IWAE
+from elbowroom.priors.standard import StandardNormal
+from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
+from elbowroom.schedules import Linear
+
+
+def vae(
+    spec: DataSpec,
+    x: Tensor | None = None,
+    latent_dim: int = 32,
+    hidden: Sequence[int] = (512, 256),
+    likelihood: str = "auto",
+    scale: str | float = "auto",
+    networks: str = "auto",
+    act: str = "relu",
+    beta: float = 1.0,
+    warmup: int = 0,
+    samples: int = 1,
+) -> Recipe:
+    """A Gaussian prior and posterior around a likelihood that fits the data.
+
+    Args:
+        spec: what is known of the data.
+        x: the training data, to standardise by.
+        latent_dim: dimension of z.
+        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
+        likelihood: auto, bernoulli, gaussian, laplace, student_t, poisson, continuous_bernoulli,
+            discretized_logistic or discretized_logistic_mixture.
+        scale: of a real or discretised likelihood: network, shared, entry, or a number; auto is
+            entry for real numbers and network for grey levels.
+        networks: auto, mlp, conv or resnet.
+        act: nonlinearity.
+        beta: weight of the KL term.
+        warmup: steps over which the KL term's weight rises from 0 to beta.
+        samples: particles per datum.
+    """
+    if scale == "auto":
+        scale = "entry" if spec.kind == "real" else "network"
+    p = likelihood_for(likelihood, spec, x, scale)
+    q, kind = Gaussian(latent_dim), network_for(networks, spec)
+    model = Model(
+        prior=StandardNormal(latent_dim),
+        likelihood=Conditional(decoder(kind, spec, p, hidden, latent_dim, act), p, "z"),
+        posterior=Conditional(encoder(kind, spec, p, hidden, q.size, act), q, "x"),
+    )
+    weight = Linear(0.0, beta, warmup) if warmup else beta
+    chosen = {"likelihood": likelihood_name(p), "networks": kind}
+    return Recipe(model, ELBO(samples, beta=weight), chosen=chosen)
+
+
+def iwae(
+    spec: DataSpec,
+    x: Tensor | None = None,
+    latent_dim: int = 32,
+    hidden: Sequence[int] = (512, 256),
+    likelihood: str = "auto",
+    scale: str | float = "auto",
+    networks: str = "auto",
+    act: str = "relu",
+    samples: int = 5,
+) -> Recipe:
+    """The VAE trained on the importance-weighted bound.
+
+    Args:
+        spec: what is known of the data.
+        x: the training data, to standardise by.
+        latent_dim: dimension of z.
+        hidden: widths of the encoder's hidden layers.
+        likelihood: as for the VAE.
+        scale: as for the VAE.
+        networks: auto, mlp, conv or resnet.
+        act: nonlinearity.
+        samples: importance samples K.
+    """
+    recipe = vae(spec, x, latent_dim, hidden, likelihood, scale, networks, act)
+    recipe.objective = IWAE(samples)
+    return recipe
+
+
+def linear_vae(spec: DataSpec, x: Tensor | None = None, latent_dim: int = 2) -> Recipe:
+    """Linear encoder and decoder with one shared noise: probabilistic PCA, reached by gradients.
+
+    Args:
+        spec: what is known of the data.
+        x: the training data, to standardise by.
+        latent_dim: dimension of z.
+    """
+    return vae(spec, x, latent_dim, (), "gaussian", "shared", "mlp")
+
+
+def likelihood_name(family: object) -> str:
+    """Return a family's name, through what wraps it."""
+    inner = getattr(family, "family", None)
+    name = type(family).__name__
+    return name if inner is None else f"{name}({type(inner).__name__})"

@@ -1,0 +1,79 @@
+"""A plan: data, model, objective and settings at hand, before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from elbowroom.config import build
+from elbowroom.data import load
+from elbowroom.data.dataset import Splits
+from elbowroom.errors import UserError
+from elbowroom.random import seeded
+from elbowroom.recipes import recipe
+from elbowroom.recipes.base import Recipe
+from elbowroom.schedules import Cosine
+from elbowroom.train.settings import Settings
+from elbowroom.workflow.configuration import Tree
+
+RATE, LAST_RATE = 1e-3, 1e-5
+
+
+@dataclass
+class Plan:
+    """Everything a run needs.
+
+    Attributes:
+        tree: the configuration it came from, completed.
+        splits: the data.
+        recipe: model and objective.
+        settings: how to train.
+    """
+
+    tree: Tree
+    splits: Splits
+    recipe: Recipe
+    settings: Settings
+
+
+def make(tree: Tree) -> Plan:
+    """Load the data and compose the model of a completed configuration.
+
+    Raises:
+        UserError: data, model or objective cannot be had.
+    """
+    splits = load_data(tree["data"], tree["seed"])
+    with seeded(tree["seed"]):
+        made = compose(tree, splits)
+    if tree["objective"] is not None:
+        made.objective = build(tree["objective"])
+    return Plan(tree, splits, made, settings_for(tree, made))
+
+
+def load_data(section: Tree, seed: int) -> Splits:
+    """Load what the data section names."""
+    return load(section["source"], seed=seed, **{k: v for k, v in section.items() if k != "source"})
+
+
+def compose(tree: Tree, splits: Splits) -> Recipe:
+    """Make the model: by its recipe, or part by part as written."""
+    arguments = {k: v for k, v in tree["model"].items() if k != "type"}
+    if tree["model"]["type"] != "model":
+        return recipe(tree["model"]["type"])(splits.spec, training_data(splits), **arguments)
+    if tree["objective"] is None:
+        raise UserError("objective: a model written part by part needs one, as in 'objective: {type: elbo}'")
+    return Recipe(build(tree["model"]), build(tree["objective"]))
+
+
+def training_data(splits: Splits) -> Any:
+    """Return the training x in memory, or None when it is streamed."""
+    columns = getattr(splits.train, "columns", None)
+    return None if columns is None else columns["x"]
+
+
+def settings_for(tree: Tree, made: Recipe) -> Settings:
+    """Put the user's settings over the recipe's; the learning rate falls along a cosine."""
+    settings = Settings(**{**made.settings, **{k: build(v) for k, v in tree["train"].items()}})
+    if "learning_rate" in tree["train"] or "learning_rate" in made.settings:
+        return settings
+    return replace(settings, learning_rate=Cosine(RATE, LAST_RATE, settings.steps))

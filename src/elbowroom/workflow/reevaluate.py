@@ -1,0 +1,79 @@
+"""Judging runs after the fact: again, on other data, or beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from elbowroom.data import load_like, reload
+from elbowroom.data.dataset import Splits
+from elbowroom.data.spec import DataSpec
+from elbowroom.errors import UserError
+from elbowroom.train import run_folder
+from elbowroom.train.files import read_json
+
+
+def splits_of(folder: Path, source: str | None, config: dict[str, Any]) -> Splits:
+    """Return the run's own data, or all of other data as the test part, read as the run's were.
+
+    Raises:
+        UserError: the data are gone, have changed, or do not fit the run.
+    """
+    spec = spec_of(config)
+    if source is None:
+        return reload(spec)
+    data = load_like(source, spec)
+    return Splits(data.take(slice(0, 0)), data.take(slice(0, 0)), data, spec)
+
+
+def spec_of(config: dict[str, Any]) -> DataSpec:
+    """Return what a run recorded of its data.
+
+    Raises:
+        UserError: it was fitted to bare tensors.
+    """
+    if config.get("data") is None:
+        raise UserError("this run recorded nothing of its data (it was fitted to bare tensors)")
+    return DataSpec.from_dict(config["data"])
+
+
+def evaluate_folder(
+    folder: Path, source: str | None, samples: int, seed: int, limit: int | None
+) -> dict[str, Any]:
+    """Evaluate the best model of a run on its test data, or on other data."""
+    from elbowroom.evaluate.report import evaluate
+
+    config = run_folder.read_config(folder)
+    splits = splits_of(folder, source, config)
+    model = run_folder.load(folder)
+    return evaluate(model, splits, samples=samples, seed=seed, limit=limit)
+
+
+COLUMNS = (
+    ("log_marginal", "log p(x)"),
+    ("elbo", "ELBO"),
+    ("bits_per_dim", "bits/dim"),
+    ("reconstruction_error", "reconstruction"),
+    ("active_units", "active units"),
+    ("training_seconds", "seconds"),
+)
+
+
+def comparison(folders: list[Path]) -> tuple[list[str], list[list[str]], dict[str, Any]]:
+    """Return headers, rows and values of the table of several runs.
+
+    Raises:
+        UserError: a folder is no run or was not evaluated; the runs' data differ.
+    """
+    from elbowroom.workflow.summary import shown
+
+    results, prints = {}, {}
+    for folder in folders:
+        config = run_folder.read_config(folder)
+        results[str(folder)] = read_json(folder / "evaluation.json")
+        prints[str(folder)] = (config.get("data") or {}).get("fingerprint")
+    if len(set(prints.values())) > 1:
+        listed = ", ".join(f"{k} ({v})" for k, v in prints.items())
+        raise UserError(f"these runs are of different data, so their figures do not compare: {listed}")
+    rows = [[f, *(shown(r.get(key)) for key, _ in COLUMNS)] for f, r in results.items()]
+    return ["run", *(title for _, title in COLUMNS)], rows, results

@@ -1,0 +1,128 @@
+"""A run from start to report: fit, evaluate, draw, write."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from elbowroom.config import build
+from elbowroom.data import reload
+from elbowroom.data.dataset import Splits
+from elbowroom.describe import describe
+from elbowroom.errors import UserError
+from elbowroom.model import Model
+from elbowroom.train import fit as training
+from elbowroom.train import run_folder
+from elbowroom.train.callbacks import ProgressBar
+from elbowroom.train.files import write_json
+from elbowroom.workflow import figures, plan, summary
+from elbowroom.workflow.configuration import Tree
+from elbowroom.workflow.reevaluate import spec_of
+from elbowroom.workflow.snapshots import Snapshots
+
+SAMPLES = 500
+TRAIN_LIMIT = 2000
+
+
+def announcement(made: plan.Plan, folder: Path) -> str:
+    """Say what was recognised and chosen, before the work begins."""
+    chosen = ", ".join(f"{k} {v}" for k, v in made.recipe.chosen.items())
+    settings = made.settings
+    return "\n".join(
+        [
+            f"data        {made.splits.spec.description}",
+            f"chosen      {chosen or 'as configured'}",
+            describe(made.recipe.model, made.recipe.objective),
+            f"training    {settings.steps:,} steps of {settings.batch_size}, {settings.optimizer}, "
+            f"{settings.precision}, seed {settings.seed}",
+            f"run folder  {folder}",
+        ]
+    )
+
+
+def refuse_early(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that is in the way before any data are read."""
+    run_folder.refuse_existing(folder, overwrite)
+
+
+def fit(
+    made: plan.Plan, folder: Path, *, overwrite: bool = False, embed: bool = True, progress: bool = True
+) -> dict[str, Any]:
+    """Train, evaluate and write the report; return what ``evaluation.json`` holds.
+
+    Args:
+        made: what to do.
+        folder: run folder to write.
+        overwrite: whether an existing run may be replaced.
+        embed: whether the report may hold the user's data.
+        progress: whether to show progress bars.
+    """
+    callbacks = [Snapshots(made.splits.validation, made.tree["seed"]), *bars(progress)]
+    began = time.perf_counter()
+    training.fit(
+        made.recipe.model,
+        made.splits,
+        made.recipe.objective,
+        out=folder,
+        overwrite=overwrite,
+        callbacks=callbacks,
+        describe={"request": made.tree, "chosen": made.recipe.chosen},
+        **{name: getattr(made.settings, name) for name in made.settings.__dataclass_fields__},
+    )
+    seconds = time.perf_counter() - began
+    return judge(made.recipe.model, made.splits, folder, made.tree, embed, seconds)
+
+
+def resume(
+    folder: Path, *, steps: int | None = None, embed: bool = True, progress: bool = True
+) -> dict[str, Any]:
+    """Go on with a run and write its report anew."""
+    config = run_folder.read_config(folder)
+    tree = request_of(config, folder)
+    splits = reload(spec_of(config))
+    callbacks = [Snapshots(splits.validation, tree["seed"]), *bars(progress)]
+    began = time.perf_counter()
+    model, _ = training.resume(folder, splits, steps=steps, callbacks=callbacks)
+    return judge(model, splits, folder, tree, embed, time.perf_counter() - began)
+
+
+def request_of(config: dict[str, Any], folder: Path) -> Tree:
+    """Return what a run was asked to do.
+
+    Raises:
+        UserError: it was fitted from Python, with data that cannot be found again.
+    """
+    if "request" not in config:
+        raise UserError(f"{folder} was fitted from Python; go on with er.resume(folder, data)")
+    return config["request"]
+
+
+def judge(
+    model: Model, splits: Splits, folder: Path, tree: Tree, embed: bool, seconds: float
+) -> dict[str, Any]:
+    """Evaluate a fitted model and write evaluation, figures, report and model card."""
+    from elbowroom.evaluate.report import evaluate
+
+    options = tree["evaluate"]
+    result = evaluate(
+        model,
+        splits,
+        samples=options.get("samples", SAMPLES),
+        seed=tree["seed"],
+        limit=options.get("limit", TRAIN_LIMIT),
+    )
+    result["training_seconds"] = {"value": seconds, "unit": "s"}
+    write_json(folder / "evaluation.json", result)
+    drawn = figures.draw_all(model, splits, folder, tree["seed"])
+    config = run_folder.read_config(folder)
+    text = describe(model, build(config["objective"]))
+    summary.write(folder, splits.spec, config, result, drawn, text, embed)
+    return result
+
+
+def bars(progress: bool) -> list[Any]:
+    return [ProgressBar()] if progress and sys.stderr.isatty() else []
+
+
