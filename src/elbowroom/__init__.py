@@ -1,13 +1,145 @@
-"""elbowroom: variational autoencoders and the deep latent-variable models around them."""
+"""elbowroom: variational autoencoders and the deep latent-variable models around them.
+
+A model is a prior, a likelihood and a posterior; an objective is an expectation over the
+posterior; a gradient is how that expectation is differentiated.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from elbowroom import nets
 from elbowroom._version import __version__
 from elbowroom.conditional import Conditional, Product
-from elbowroom.families.bernoulli import Bernoulli
-from elbowroom.families.location_scale import Gaussian
-from elbowroom.model import Model
-from elbowroom.objectives.elbo import ELBO
 from elbowroom.config import build, to_config
-from elbowroom.priors.standard import Learned, StandardNormal
+from elbowroom.describe import describe
+from elbowroom.errors import UserError
+from elbowroom.families.bernoulli import Bernoulli
+from elbowroom.families.categorical import Categorical, CategoricalCodes
+from elbowroom.families.continuous_bernoulli import ContinuousBernoulli
+from elbowroom.families.delta import Delta
+from elbowroom.families.discretized_logistic import (
+    DiscretizedLogistic,
+    DiscretizedLogisticMixture,
+)
+from elbowroom.families.location_scale import Gaussian, Laplace, StudentT
+from elbowroom.families.poisson import Poisson
+from elbowroom.families.standardised import Standardised
+from elbowroom.gradients.enumerate import Enumerate
+from elbowroom.gradients.pathwise import DoublyReparameterised, Pathwise, StickingTheLanding
+from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
+from elbowroom.model import Model
+from elbowroom.objectives.adversarial import Adversarial
+from elbowroom.objectives.elbo import ELBO
+from elbowroom.objectives.iwae import IWAE
+from elbowroom.objectives.kl_rules import Capacity, FreeBits
+from elbowroom.posteriors.amortized import Amortized
+from elbowroom.posteriors.experts import MixtureOfExperts
+from elbowroom.posteriors.ladder import Ladder
+from elbowroom.posteriors.per_datum import PerDatum
+from elbowroom.posteriors.quantized import Quantized
+from elbowroom.priors.standard import Learned, StandardNormal, UniformCodes
+from elbowroom.priors.top_down import TopDown
 from elbowroom.registry import register
 from elbowroom.schedules import Constant, Cosine, Cyclical, Exponential, Linear
+
+if TYPE_CHECKING:
+    from elbowroom import data, evaluate, recipes
+    from elbowroom.estimators import VAE, Autoencoder
+    from elbowroom.families.flow import Flow
+    from elbowroom.train.fit import fit, resume
+    from elbowroom.train.run_folder import load
+    from elbowroom.train.settings import Settings
+    from elbowroom.train.state import init, step
+
+# What needs more than torch is imported when it is first asked for.
+LAZY = {
+    "data": "elbowroom.data",
+    "evaluate": "elbowroom.evaluate",
+    "recipes": "elbowroom.recipes",
+    "VAE": "elbowroom.estimators:VAE",
+    "Autoencoder": "elbowroom.estimators:Autoencoder",
+    "Flow": "elbowroom.families.flow:Flow",
+    "Settings": "elbowroom.train.settings:Settings",
+    "fit": "elbowroom.train.fit:fit",
+    "resume": "elbowroom.train.fit:resume",
+    "load": "elbowroom.train.run_folder:load",
+    "init": "elbowroom.train.state:init",
+    "step": "elbowroom.train.state:step",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module 'elbowroom' has no attribute {name!r}")
+    module, _, attribute = LAZY[name].partition(":")
+    value = import_module(module)
+    return getattr(value, attribute) if attribute else value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *LAZY])
+
+
+__all__ = [
+    "ELBO",
+    "IWAE",
+    "VAE",
+    "Adversarial",
+    "Amortized",
+    "Autoencoder",
+    "Bernoulli",
+    "Capacity",
+    "Categorical",
+    "CategoricalCodes",
+    "Conditional",
+    "Constant",
+    "ContinuousBernoulli",
+    "Cosine",
+    "Cyclical",
+    "Delta",
+    "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
+    "DoublyReparameterised",
+    "Enumerate",
+    "Exponential",
+    "Flow",
+    "FreeBits",
+    "Gaussian",
+    "Ladder",
+    "Laplace",
+    "Learned",
+    "LeaveOneOut",
+    "Linear",
+    "MixtureOfExperts",
+    "Model",
+    "Pathwise",
+    "PerDatum",
+    "Poisson",
+    "Product",
+    "Quantized",
+    "ScoreFunction",
+    "Settings",
+    "StandardNormal",
+    "Standardised",
+    "StickingTheLanding",
+    "StudentT",
+    "TopDown",
+    "UniformCodes",
+    "UserError",
+    "__version__",
+    "build",
+    "data",
+    "describe",
+    "evaluate",
+    "fit",
+    "init",
+    "load",
+    "nets",
+    "recipes",
+    "register",
+    "resume",
+    "step",
+    "to_config",
+]

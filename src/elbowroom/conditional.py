@@ -94,7 +94,7 @@ class Product(Part):
         sites: name to conditional (or prior); parents before children.
 
     Raises:
-        UserError: a name holds a dot, which is kept for masks.
+        UserError: a name holds a dot, which is kept for masks, or is one of torch's own.
     """
 
     def __init__(self, sites: Mapping[str, nn.Module]) -> None:
@@ -102,6 +102,8 @@ class Product(Part):
         for name in sites:
             if "." in name or not name:
                 raise UserError(f"site name {name!r}: a dot is kept for masks ('x.mask')")
+            if hasattr(nn.ModuleDict, name):
+                raise UserError(f"site name {name!r} is taken by torch.nn.ModuleDict; take another")
         self.sites = sites
 
     @property

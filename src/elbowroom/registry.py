@@ -26,6 +26,19 @@ TYPES: dict[str, str] = {
     # families
     "bernoulli": "elbowroom.families.bernoulli:Bernoulli",
     "gaussian": "elbowroom.families.location_scale:Gaussian",
+    "laplace": "elbowroom.families.location_scale:Laplace",
+    "student_t": "elbowroom.families.location_scale:StudentT",
+    "categorical": "elbowroom.families.categorical:Categorical",
+    "categorical_codes": "elbowroom.families.categorical:CategoricalCodes",
+    "poisson": "elbowroom.families.poisson:Poisson",
+    "continuous_bernoulli": "elbowroom.families.continuous_bernoulli:ContinuousBernoulli",
+    "discretized_logistic": "elbowroom.families.discretized_logistic:DiscretizedLogistic",
+    "discretized_logistic_mixture": (
+        "elbowroom.families.discretized_logistic:DiscretizedLogisticMixture"
+    ),
+    "delta": "elbowroom.families.delta:Delta",
+    "flow": "elbowroom.families.flow:Flow",
+    "standardised": "elbowroom.families.standardised:Standardised",
     # gradients
     "pathwise": "elbowroom.gradients.pathwise:Pathwise",
     "sticking_the_landing": "elbowroom.gradients.pathwise:StickingTheLanding",
@@ -53,6 +66,8 @@ TYPES: dict[str, str] = {
     "chain": "elbowroom.nets.mlp:Chain",
     "conv_encoder": "elbowroom.nets.conv:ConvEncoder",
     "conv_decoder": "elbowroom.nets.conv:ConvDecoder",
+    "rescale": "elbowroom.nets.rescale:Rescale",
+    "standardise": "elbowroom.nets.standardise:Standardise",
 }
 _OWN: dict[str, type] = {}
 

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elbowroom.errors import UserError
+
 Step = Any  # a number or a 0-d tensor; what comes back is of the same kind
 
 
@@ -76,6 +78,10 @@ class Cyclical(Schedule):
     period: int
     ramp: float = 0.5
 
+    def __post_init__(self) -> None:
+        if not self.period > 0 or not 0 < self.ramp <= 1:
+            raise UserError(f"{self}: period is at least 1, ramp a share of it in (0, 1]")
+
     def __call__(self, step: Step) -> Step:
         share = clamp((step % self.period) / (self.ramp * self.period), 0.0, 1.0)
         return self.start * (1.0 - share) + self.end * share
@@ -104,6 +110,10 @@ class Exponential(Schedule):
     rate: float
     every: int = 1
     floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.every > 0 or not self.rate > 0:
+            raise UserError(f"{self}: rate and every are positive")
 
     def __call__(self, step: Step) -> Step:
         return clamp(self.start * self.rate ** (step / self.every), self.floor, math.inf)

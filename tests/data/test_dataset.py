@@ -22,7 +22,9 @@ def test_columns_keep_their_dtype() -> None:
     data = Dataset({"x": _grey(), "label": torch.arange(50, dtype=torch.int32)})
     assert data.columns["x"].dtype == torch.uint8
     assert data.columns["label"].dtype == torch.int64
-    assert Dataset({"x": torch.ones(3, 2, dtype=torch.float64)}).columns["x"].dtype == torch.float32
+    assert (
+        Dataset({"x": torch.ones(3, 2, dtype=torch.float64)}).columns["x"].dtype == torch.float32
+    )
 
 
 def test_batch_gathers_the_rows_asked_for() -> None:
@@ -63,7 +65,9 @@ def test_draw_has_the_mean_it_says(maximum: int) -> None:
     n = 40_000
     values = torch.arange(17) / 16 if maximum == 1 else torch.arange(maximum + 1)
     with seeded(0):
-        total = torch.stack([draw(values.expand(1000, -1), maximum).sum(0) for _ in range(n // 1000)])
+        total = torch.stack(
+            [draw(values.expand(1000, -1), maximum).sum(0) for _ in range(n // 1000)]
+        )
     mean, p = total.sum(0) / n, values / maximum
     assert mean[0] == 0
     assert mean[-1] == 1

@@ -38,11 +38,12 @@ WRITTEN: dict[str, bytes] = {
     "blank lines within": _text().replace("\n", "\n\n").encode(),
     "leading blank lines": ("\n\n" + _text()).encode(),
     "no last newline": _text().rstrip("\n").encode(),
-    "quoted": _text().replace("length", '"length"').replace("1.5", '"1.5"').encode(),
+    "quoted": _text().replace("length", '"length"').replace("\n2.5", '\n"2.5"').encode(),
     "decimal comma": _text(";").replace(".", ",").encode(),
     "numpy's header": ("# " + _text()).encode(),
     "row numbers": "\n".join(
-        ("" if i == 0 else str(i - 1)) + "," + line for i, line in enumerate(_text().split("\n")[:-1])
+        ("" if i == 0 else str(i - 1)) + "," + line
+        for i, line in enumerate(_text().split("\n")[:-1])
     ).encode(),
 }
 

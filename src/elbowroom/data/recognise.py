@@ -85,9 +85,7 @@ def check_array(raw: Raw) -> None:
     """Refuse what is no array of numbers with rows and entries."""
     x = raw.x
     if x.dtype.kind not in "biuf":
-        what = KINDS_OF_DTYPE.get(
-            x.dtype.kind, "text"
-        )
+        what = KINDS_OF_DTYPE.get(x.dtype.kind, "text")
         raise UserError(f"{raw.name}: holds {what} (dtype {x.dtype}), not real numbers.")
     if x.ndim < 2:
         raise UserError(
@@ -200,7 +198,7 @@ def _decide(values: Values, raw: Raw, scan: Scan, kind: str | None) -> None:
 
 
 def _one_scale(values: Values, high: float) -> bool:
-    """Whether integers share one scale: pictures and many bytes do; columns if half near `high`."""
+    """Whether integers share a scale: pictures and bytes do; columns if half come near `high`."""
     if values.image is not None or values.x.ndim > 2:
         return True
     if values.x.dtype == np.uint8 and values.x.shape[1] >= 16:

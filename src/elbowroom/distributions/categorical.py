@@ -1,4 +1,4 @@
-"""Classes: one-hot vectors for latents that networks consume, integer codes for data."""
+"""Classes: one-hot vectors for latents that networks consume, integers for data."""
 
 from __future__ import annotations
 

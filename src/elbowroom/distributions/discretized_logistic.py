@@ -50,7 +50,12 @@ class DiscretizedLogistic(LocationScale):
 
     @property
     def mode(self) -> Tensor:
-        return to_level(self.loc, self.levels)
+        """The level at `loc`, unless an open-ended bin holds more."""
+        inner = to_level(self.loc, self.levels)
+        levels = torch.stack(
+            [inner, torch.zeros_like(inner), torch.full_like(inner, self.levels - 1)]
+        )
+        return levels.gather(0, self.entry_log_prob(levels).argmax(0, keepdim=True)).squeeze(0)
 
     @property
     def variance(self) -> Tensor:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
-from elbowroom.evaluate.likelihood import Estimate, join, require_likelihood
-from elbowroom.evaluate.particles import FETCH, Data, Sampling, batches, frozen
+from elbowroom.evaluate.likelihood import Estimate, join, require_likelihood, sample
+from elbowroom.evaluate.particles import FETCH, Data, batches, frozen
 from elbowroom.gradients.location import Location
-from elbowroom.model import Model, weigh_values
+from elbowroom.model import Model
 from elbowroom.shapes import Batch, Scope, as_scope
 
 PAIRS = 2**20
@@ -89,7 +89,7 @@ def posterior_means(model: Model, data: Data, seed: int = 0) -> dict[str, Tensor
             draw = model.draw(batch, 1, Location())
             for name, site in draw.sites.items():
                 if site.code is None and site.value.is_floating_point():
-                    parts.setdefault(name, []).append(weigh_values(draw, site.value))
+                    parts.setdefault(name, []).append(draw.measure.mean_entries(site.value))
     return {name: join(means) for name, means in parts.items()}
 
 
@@ -121,9 +121,9 @@ def aggregate_posterior(
     information, divergence = [], []
     with frozen(model, seed):
         for batch in batches(data, FETCH, seed, model.device):
-            draw = model.draw(batch, samples, Sampling())
+            draw = sample(model, batch, samples, None)
             log_q = sum(site.log_q for site in draw.sites.values())
-            log_p = sum(site.log_p for site in draw.sites.values())
+            log_p = sum(site.log_p for site in draw.sites.values() if site.has_prior)
             log_mixture = mixture_log_prob(model, draw, data, seed)
             information.append(draw.measure.mean(log_q - log_mixture))
             divergence.append(draw.measure.mean(log_mixture - log_p))

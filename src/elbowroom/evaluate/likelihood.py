@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from elbowroom.distributions.delta import Delta
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
 from elbowroom.evaluate.particles import (
@@ -21,9 +22,10 @@ from elbowroom.evaluate.particles import (
     log_likelihood,
     log_likelihoods,
 )
-from elbowroom.model import Model, weigh_values
+from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.posteriors.base import Gradients
+from elbowroom.shapes import Batch
 
 Number = TypeVar("Number", float, Tensor)
 Progress = Callable[[int], None]
@@ -115,7 +117,7 @@ def elbo(
     parts = []
     with frozen(model, seed):
         for batch in batches(data, max(rows // samples, 1), seed, model.device):
-            draw = model.draw(batch, samples, gradient or Sampling())
+            draw = sample(model, batch, samples, gradient)
             parts.append(bound_terms(model, draw, rows))
     likelihood, kl, entries = (
         {name: join(part[i][name] for part in parts) for name in parts[0][i]} for i in range(3)
@@ -132,7 +134,7 @@ def bound_terms(model: Model, draw: Draw, rows: int) -> tuple[dict[str, Tensor],
     closed = ELBO().divergence
     kls = {name: closed(name, site, draw) for name, site in draw.sites.items() if site.has_prior}
     split = {name: kl.entries for name, kl in kls.items() if kl.entries is not None}
-    entries = {name: weigh_values(draw, value) for name, value in split.items()}
+    entries = {name: draw.measure.mean_entries(value) for name, value in split.items()}
     return likelihood, {name: mean(kl.total) for name, kl in kls.items()}, entries
 
 
@@ -169,13 +171,29 @@ def log_marginal(
     parts, done = [], 0
     with frozen(model, seed):
         for batch in batches(data, max(rows // samples, 1), seed, model.device):
-            draw = model.draw(batch, samples, gradient or Sampling())
+            draw = sample(model, batch, samples, gradient)
             parts.append(summarise(draw, log_likelihood(model, draw, rows) - draw.log_ratio))
             done += len(parts[-1][0])
             if progress is not None:
                 progress(done)
     values, size, error = (join(part[i] for part in parts) for i in range(3))
     return LogMarginal(values, samples, size, error)
+
+
+def sample(model: Model, batch: Batch, samples: int, gradient: Gradients | None) -> Draw:
+    """Draw particles whose density can be compared with the prior's.
+
+    Raises:
+        UserError: the posterior is a point mass under a prior that is a density.
+    """
+    draw = model.draw(batch, samples, gradient or Sampling())
+    for name, site in draw.sites.items():
+        if isinstance(site.q, Delta) and site.has_prior:
+            raise UserError(
+                f"the posterior of {name} is a point mass: it has no density, so neither the "
+                "evidence lower bound nor log p(x) can be estimated"
+            )
+    return draw
 
 
 def summarise(draw: Draw, log_w: Tensor) -> tuple[Tensor, Tensor, Tensor]:

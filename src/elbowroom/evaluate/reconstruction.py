@@ -14,7 +14,7 @@ from elbowroom.errors import UserError
 from elbowroom.evaluate.likelihood import Estimate, join
 from elbowroom.evaluate.particles import FETCH, Data, batches, frozen
 from elbowroom.gradients.location import Location
-from elbowroom.model import Model, masked_log_prob, weigh_values
+from elbowroom.model import Model, masked_log_prob
 from elbowroom.shapes import MASK
 
 
@@ -96,7 +96,7 @@ def compare(name: str, draw: Draw, p: Distribution, x: Tensor, mask: Tensor | No
 def likelihood_mean(name: str, draw: Draw, p: Distribution) -> Tensor:
     """Return the likelihood's mean, ``(B, *event)``, weighed over the posterior's parts."""
     try:
-        return weigh_values(draw, p.mean)
+        return draw.measure.mean_entries(p.mean)
     except NotImplementedError:
         kind = type(p).__name__
         raise UserError(f"the likelihood of {name} ({kind}) has no mean to compare with") from None

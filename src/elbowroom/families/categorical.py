@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbowroom.distributions.categorical import CategoricalCodes as CategoricalCodesDistribution
+from elbowroom.distributions.categorical import (
+    CategoricalCodes as CategoricalCodesDistribution,
+)
 from elbowroom.distributions.categorical import OneHotCategorical
 from elbowroom.errors import UserError
 from elbowroom.families.base import Family

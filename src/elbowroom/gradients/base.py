@@ -56,6 +56,10 @@ class Gradient(Part):
         """
         return None
 
+    def seen(self, q: Distribution) -> Distribution:
+        """Return q as ``log q`` is to see it: with its parameters in the graph, or held fixed."""
+        return q
+
     def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
         """Tell whether the gradient of a multi-sample bound is to be doubly reparameterised."""
         return False

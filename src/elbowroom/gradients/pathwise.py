@@ -45,7 +45,12 @@ class StickingTheLanding(Pathwise):
 
     def draw(self, q: Distribution, samples: int) -> Particles:
         value = sample_rows(q, samples, reparameterised=True)
-        return Particles(value, samples, stopped_log_prob(q, value))
+        return Particles(value, samples, self.seen(q).log_prob(value))
+
+    def seen(self, q: Distribution) -> Distribution:
+        if not hasattr(q, "detached"):
+            raise UserError(f"{type(q).__name__} cannot hold its parameters fixed; use Pathwise()")
+        return q.detached()  # type: ignore[attr-defined]
 
 
 class DoublyReparameterised(StickingTheLanding):
@@ -63,10 +68,3 @@ class DoublyReparameterised(StickingTheLanding):
                 scale = weights.reshape(weights.shape + (1,) * (root.dim() - 2))
                 root.register_hook(lambda gradient, scale=scale: gradient * scale)
         return True
-
-
-def stopped_log_prob(q: Distribution, value: Tensor) -> Tensor:
-    """Return ``log q(value)`` with q's parameters held fixed."""
-    if not hasattr(q, "detached"):
-        raise UserError(f"{type(q).__name__} cannot hold its parameters fixed; use Pathwise()")
-    return q.detached().log_prob(value)  # type: ignore[attr-defined]

@@ -80,6 +80,8 @@ class ScoreFunction(Gradient):
         signal = signal.detach()
         if self.baseline is None:
             return measure.mean(signal * site.log_q)
+        if measure.log is not None and isinstance(self.baseline, LeaveOneOut):
+            raise UserError("the leave-one-out baseline needs equally weighted particles")
         baseline = self.baseline(signal, scope)
         surrogate = measure.mean((signal - baseline.detach()) * site.log_q)
         if baseline.requires_grad:

@@ -86,7 +86,8 @@ class ELBO(Bound):
         if self.form == "closed" and closed and site.p is not None:
             kl = closed_kl(site.q, site.p)
             if kl is not None:
-                return KL(repeated(kl.total, site), kl.entries)
+                entries = None if kl.entries is None else repeated(kl.entries, site)
+                return KL(repeated(kl.total, site), entries)
         return KL(site.log_ratio)
 
     def weigh(
@@ -111,9 +112,11 @@ class ELBO(Bound):
 
 
 def repeated(values: Tensor, site: Site) -> Tensor:
-    """Follow a site whose particles multiplied after it was drawn: ``(S, B) -> (k·S, B)``."""
+    """Follow a site whose particles multiplied after it was drawn: ``(S, ...) -> (k·S, ...)``."""
     rows, there = values.shape[0], site.value.shape[0]
-    return values if rows in (1, there) else values.repeat(there // rows, 1)
+    if rows in (1, there):
+        return values
+    return values.repeat(there // rows, *[1] * (values.dim() - 1))
 
 
 def weighed(draw: Draw, entries: Tensor) -> Tensor:

@@ -61,8 +61,8 @@ class IWAE(Bound):
         estimators = [s.gradient for s in draw.sites.values() if s.gradient is not None]
         if not any([g.reweight(draw.sites, weights) for g in estimators]):  # noqa: C419
             return bound
-        if len(draw.sites) > 1:
-            raise UserError("DReG is for one latent; a chain of them needs Pathwise()")
+        if len(draw.sites) > 1 or draw.measure.strata > 1:
+            raise UserError("DReG is for one latent from one expert; elsewhere take Pathwise()")
         surrogate = (weights * torch.where(weights > 0, log_w, 0.0)).sum(0)
         return bound.detach() + surrogate - surrogate.detach()
 

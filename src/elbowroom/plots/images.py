@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from elbowroom.plots.layout import head, headed_width, nothing, subscript
-from elbowroom.plots.mosaic import Mosaic, as_rgb, in_rows, mosaic
+from elbowroom.plots.mosaic import GAP, Mosaic, as_rgb, in_rows, mosaic
 from elbowroom.plots.sheet import sheet
 from elbowroom.plots.style import PAPER, plain, styled
 
 NO_PICTURES = "no pictures to show"
+TITLED = 34
 
 
 @styled
@@ -39,7 +40,8 @@ def image_grid(
     if not len(tiles):
         return nothing(title, NO_PICTURES)
     columns = min(columns or math.ceil(math.sqrt(len(tiles))), len(tiles))
-    laid = mosaic(in_rows(tiles, columns), gap=40 if titles else 6)
+    laid = mosaic(in_rows(tiles, columns), gap=TITLED if titles else GAP)
+    # Blank heads keep room over the first row, as the gaps do over the others.
     figure = sheet(laid, title, subtitle, columns=[" "] * columns if titles else ())
     places = ((left, top) for top in laid.tops for left in laid.lefts)
     for (left, top), text in zip(places, titles or ()):
@@ -210,4 +212,4 @@ def interpolations(
 
 def signed(value: float) -> str:
     """Return a number with at most two decimals and a proper minus sign."""
-    return f"{value:.2f}".rstrip("0").rstrip(".").replace("-0", "0" if not round(value, 2) else "-0").replace("-", "−")
+    return f"{round(float(value), 2) + 0.0:g}".replace("-", "−")

@@ -36,7 +36,7 @@ class MixtureOfExperts(Posterior):
         estimator = gradient_of(gradient, self.name)
         value = torch.cat([estimator.draw(q, samples).value for q in components.values()])
         log_share = self.log_shares(scope, value.shape[1])
-        log_q = torch.stack([q.log_prob(value) for q in components.values()])
+        log_q = torch.stack([estimator.seen(q).log_prob(value) for q in components.values()])
         log_q = (log_q + log_share.unsqueeze(1)).logsumexp(0)
         log_measure = log_share.repeat_interleave(samples, 0) - math.log(samples)
         site = Site(value, root=value, gradient=estimator, given_log_q=log_q)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -137,6 +138,8 @@ class Loop:
     def choose(self, bound: float | None) -> None:
         """Keep the parameters if the bound is the highest so far."""
         progress = self.progress
+        if bound is not None and math.isnan(bound):
+            bound = -math.inf
         better = bound is None or progress.best is None or bound > progress.best
         if better:
             progress.best, progress.best_step, progress.stale = bound, self.state.count, 0

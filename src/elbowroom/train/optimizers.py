@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from elbowroom.errors import unknown
 from elbowroom.train.settings import Settings
 
 CLASSES: dict[str, type[torch.optim.Optimizer]] = {
@@ -26,6 +27,10 @@ def optimizer_class(settings: Settings) -> Callable[[Any], torch.optim.Optimizer
     cls = CLASSES[settings.optimizer]
     rate = settings.learning_rate
     options = {"lr": rate(0) if callable(rate) else rate, **settings.optimizer_options}
-    if "fused" in inspect.signature(cls).parameters:
+    known = inspect.signature(cls).parameters
+    for name in options:
+        if name not in known:
+            raise unknown(f"option of {settings.optimizer}", name, known)
+    if "fused" in known:
         options.setdefault("fused", True)
     return partial(cls, **options)

@@ -63,6 +63,8 @@ class Settings:
         for name in ("evaluate_every", "log_every", "checkpoint_every", "patience"):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name))
+        for name, length in (self.turns or {}).items():
+            positive(f"turns.{name}", length)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.optimizer not in OPTIMIZERS:

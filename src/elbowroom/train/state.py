@@ -83,6 +83,8 @@ def init(
 def player(parameters: Iterable[nn.Parameter], settings: Settings) -> Player:
     """Give parameters an optimiser."""
     trained = [p for p in dict.fromkeys(parameters) if p.requires_grad]
+    if not trained:
+        raise UserError("there is nothing to train: a player has no parameter that needs a gradient")
     return Player(trained, optimizer_class(settings)(trained))
 
 

@@ -1,0 +1,177 @@
+"""Everything that is known of a fitted model, as one JSON-able record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from elbowroom.data.dataset import Splits
+from elbowroom.errors import UserError
+from elbowroom.evaluate import entries
+from elbowroom.evaluate.entries import Entries
+from elbowroom.evaluate.latent import active_units, aggregate_posterior
+from elbowroom.evaluate.likelihood import LogMarginal, elbo, log_marginal
+from elbowroom.evaluate.particles import Rows, Subset, as_rows, batches, frozen
+from elbowroom.evaluate.reconstruction import reconstruction
+from elbowroom.gradients.location import Location
+from elbowroom.model import Model
+from elbowroom.posteriors.per_datum import PerDatum
+
+Progress = Callable[[str, int, int], None]
+MOST_PAIRED = 2000
+"""Data in the aggregate posterior, whose cost is quadratic."""
+
+
+def evaluate(
+    model: Model,
+    splits: Splits,
+    samples: int = 1000,
+    seed: int = 0,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Evaluate a model on the test part, and on as many training data for the gap.
+
+    A posterior that is kept per training datum is evaluated on the training part.
+
+    Args:
+        model: the model.
+        splits: the data.
+        samples: particles per datum of the importance-weighted ``log p(x)``.
+        seed: seed of subsets and draws.
+        limit: most data of each part, chosen at random; None is the whole test part.
+        progress: called with a stage's name, data done, and data in all.
+
+    Returns:
+        By name ``{"value": …, "standard_error": …, "unit": …}`` with details beside them; under
+        ``"not_available"`` the reason for every figure that does not apply; ``"seconds"`` by
+        stage.
+
+    Raises:
+        UserError: there are no data to evaluate.
+    """
+    kept = any(isinstance(part, PerDatum) for part in model.modules())
+    name = "train" if kept else "test"
+    rows = subset(as_rows(getattr(splits, name)), limit, seed)
+    if len(rows) == 0:
+        raise UserError(f"there are no {name} data to evaluate: zero rows")
+    train = subset(as_rows(splits.train), 0 if kept else len(rows), seed)
+    evaluation = Evaluation(model, rows, train, samples, seed, progress)
+    settings = {"samples": samples, "seed": seed, "limit": limit}
+    counts = {"evaluated": len(rows), "train": len(train), "paired": min(len(rows), MOST_PAIRED)}
+    return {"part": name, "n": counts, "settings": settings, **evaluation.run()}
+
+
+@dataclass
+class Evaluation:
+    """One evaluation in stages; a stage that does not apply raises the reason as `UserError`.
+
+    Attributes:
+        model: the model.
+        rows: the data evaluated.
+        train: as many training data, or none.
+        samples: particles per datum.
+        seed: seed of the draws.
+        progress: see :func:`evaluate`.
+        marginal: set by the stage of that name, for the gap.
+    """
+
+    model: Model
+    rows: Rows
+    train: Rows
+    samples: int
+    seed: int
+    progress: Progress | None
+    marginal: LogMarginal | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Run all stages; return figures, reasons and seconds."""
+        stages: dict[str, tuple[Callable[[], Entries], tuple[str, ...]]] = {
+            "bound": (self.bound, ("elbo", "log_likelihood", "kl")),
+            "log p(x)": (self.evidence, ("log_marginal", "effective_sample_size", "bits_per_dim")),
+            "training data": (self.gap, ("train_log_marginal", "train_test_gap")),
+            "reconstruction": (self.reconstruction, ("reconstruction_error", "reconstruction")),
+            "active units": (self.units, ("active_units",)),
+            "aggregate posterior": (self.aggregate, ("mutual_information", "aggregate_kl")),
+        }
+        figures: dict[str, Any] = {}
+        reasons: dict[str, str] = {}
+        seconds: dict[str, float] = {}
+        for name, (stage, expected) in stages.items():
+            start = time.perf_counter()
+            self.tell(name, 0)
+            try:
+                found = stage()
+            except UserError as reason:
+                found = dict.fromkeys(expected, str(reason))
+            figures |= {k: v for k, v in found.items() if not isinstance(v, str)}
+            reasons |= {k: v for k, v in found.items() if isinstance(v, str)}
+            seconds[name] = time.perf_counter() - start
+        return {**figures, "not_available": reasons, "seconds": seconds}
+
+    def tell(self, stage: str, done: int) -> None:
+        """Report progress, if anyone listens."""
+        if self.progress is not None:
+            self.progress(stage, done, len(self.rows))
+
+    def bound(self) -> Entries:
+        return entries.bound_entries(elbo(self.model, self.rows, seed=self.seed))
+
+    def evidence(self) -> Entries:
+        self.marginal = self.estimate("log p(x)", self.rows)
+        return entries.marginal_entries(self.marginal, *dimensions(self.model, self.rows))
+
+    def gap(self) -> Entries:
+        if len(self.train) == 0:
+            raise UserError("there are no training data apart from those evaluated")
+        if self.marginal is None:
+            raise UserError("there is no log p(x) to compare")
+        return entries.gap_entries(self.estimate("training data", self.train), self.marginal)
+
+    def estimate(self, stage: str, rows: Rows) -> LogMarginal:
+        """Estimate ``log p(x)`` of one part, telling how far it is."""
+        return log_marginal(
+            self.model, rows, self.samples, self.seed, progress=lambda done: self.tell(stage, done)
+        )
+
+    def reconstruction(self) -> Entries:
+        return entries.reconstruction_entries(reconstruction(self.model, self.rows, self.seed))
+
+    def units(self) -> Entries:
+        return entries.unit_entries(active_units(self.model, self.rows, self.seed))
+
+    def aggregate(self) -> Entries:
+        paired = subset(self.rows, MOST_PAIRED, self.seed)
+        found = aggregate_posterior(self.model, paired, seed=self.seed)
+        return {
+            "mutual_information": entries.figure(
+                found.mutual_information.values, "nats", n=len(paired)
+            ),
+            "aggregate_kl": entries.figure(found.kl.values, "nats", n=len(paired)),
+        }
+
+
+def subset(data: Rows, limit: int | None, seed: int) -> Rows:
+    """Return at most `limit` rows, chosen at random, in their order."""
+    if limit is None or limit >= len(data):
+        return data
+    generator = torch.Generator().manual_seed(seed)
+    return Subset(data, torch.randperm(len(data), generator=generator)[:limit].sort().values)
+
+
+def dimensions(model: Model, data: Rows) -> tuple[int, str | None]:
+    """Return the entries of a datum, and why bits per dimension do not apply (None if they do)."""
+    with frozen(model, 0):
+        batch = next(batches(Subset(data, torch.arange(1)), 1, 0, model.device))
+        scope = model.draw(batch, 1, Location()).scope
+        observed = [name for name in model.likelihood.names if name in batch]
+        conditions = model.likelihood.condition(scope, observed)
+    size = sum(batch[name].numel() for name in observed)
+    densities = [name for name, p in conditions.items() if not entries.is_discrete(p)]
+    if densities:
+        return size, f"{', '.join(densities)} has a density, and densities have no bits"
+    return size, None
