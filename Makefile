@@ -27,7 +27,7 @@ $(VENV)/.ok: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.ok-%: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[$*]'
-	@touch $@
+	@touch $@ $(VENV)/.ok
 
 demo: $(VENV)/.ok  ## fit real digits and write a report
 	$(BIN)/elbowroom demo --out runs/demo --overwrite

@@ -1,6 +1,6 @@
-"""Pages that follow from the code: tables of types and settings, commands, the API reference.
+"""Pages that follow from the code: lists of types and settings, commands, the API reference.
 
-Nothing here is a second list: tables are read off the registry, signatures and docstrings.
+Nothing here is a second list: all is read off the registry, signatures and docstrings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GROUPS = ("families", "priors", "posteriors", "gradients", "objectives", "nets",
 
 def write_all(folder: Path) -> None:
     """Write every generated page and table into `folder`."""
-    tables = {f"{group}.md": types_table(group) for group in GROUPS}
+    tables = {f"{group}.md": types_list(group) for group in GROUPS}
     tables |= {"settings.md": settings_table(), "models.md": models_table()}
     tables |= {"datasets.md": datasets_table(), "commands.md": commands()}
     pages = {f"{name}.md": page(name, modules) for name, modules in packages().items()}
@@ -43,14 +43,17 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Return a Markdown table; bars inside cells are escaped."""
     head = list(head)
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in lines) + "\n"
+    return (
+        "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in lines)
+        + "\n"
+    )
 
 
-def types_table(group: str) -> str:
+def types_list(group: str) -> str:
     """Return the registered types of one folder: name in configurations, arguments, meaning."""
     places = {n: p for n, p in TYPES.items() if re.match(rf"elbowroom\.{group}[.:]", p)}
-    rows = [(f"`{n}`", f"`{signature(class_of(n))}`", first_line(class_of(n))) for n in places]
-    return table(("name", "arguments", "what it is"), rows)
+    entries = [(f"`{n}` · `{signature(class_of(n))}`", first_line(class_of(n))) for n in places]
+    return "\n".join(f"{term}\n: {meaning}\n" for term, meaning in entries)
 
 
 def signature(cls: type) -> str:
@@ -95,7 +98,7 @@ def attributes(cls: type) -> dict[str, str]:
     """Return the entries of a docstring's ``Attributes:`` section."""
     section = (inspect.getdoc(cls) or "").split("Attributes:\n")[1].split("\n\n")[0]
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
-    return {name: text for name, text in entries}
+    return dict(entries)
 
 
 def models_table() -> str:
@@ -128,7 +131,10 @@ def commands() -> str:
         result = CliRunner().invoke(app, [*arguments, "--help"], env=environment)
         if result.exit_code:
             raise RuntimeError(f"elbowroom {' '.join(arguments)} --help: {result.output}")
-        lines = [line.rstrip() for line in result.output.replace("Usage: root", "Usage: elbowroom").splitlines()]
+        lines = [
+            line.rstrip()
+            for line in result.output.replace("Usage: root", "Usage: elbowroom").splitlines()
+        ]
         return "```text\n" + "\n".join(lines).strip("\n") + "\n```\n"
 
     return "\n".join(f"## elbowroom {name}\n\n{help_of(name)}" for name in COMMANDS)
@@ -160,5 +166,3 @@ def api_index(pages: dict[str, list[str]]) -> str:
     """Return the table of contents of the API reference."""
     names = "\n".join(pages)
     return f"# API reference\n\n```{{toctree}}\n:maxdepth: 1\n\n{names}\n```\n"
-
-

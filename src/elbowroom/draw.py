@@ -107,7 +107,7 @@ class Site:
         """``log q(z|x)``, ``(S, B)``, nats."""
         if self.given_log_q is None:
             assert self.q is not None, "a site has a posterior or a given log q"
-            self.given_log_q = self.q.log_prob(self.value)
+            self.given_log_q = score(self.q, self.value)
         return self.given_log_q
 
     @property
@@ -131,6 +131,14 @@ class Site:
         """Follow particles that multiplied: ``(S, ...) -> (times·S, ...)``."""
         self.given_log_q = self.log_q.repeat(times, 1)
         self.value = self.value.repeat(times, *[1] * (self.value.dim() - 1))
+
+
+def score(q: Distribution, value: Tensor) -> Tensor:
+    """Return ``log q(value)``, ``(k·S, B)``, where every row of q, ``(S, B)``, gave k particles."""
+    rows = q.batch_shape[0]
+    if rows == 1 or rows == value.shape[0]:
+        return q.log_prob(value)
+    return q.log_prob(value.unflatten(0, (-1, rows))).flatten(0, 1)
 
 
 @dataclass

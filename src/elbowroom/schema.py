@@ -21,8 +21,9 @@ def schema_of(target: Callable[..., Any], skip: tuple[str, ...] = ()) -> Any:
 
     hints = hints_of(target)
     fields: dict[str, Any] = {}
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     for name, parameter in inspect.signature(target).parameters.items():
-        if name not in skip and parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+        if name not in skip and parameter.kind not in variadic:
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (field_type(hints.get(name, Any)), default)
     label = getattr(target, "__name__", "arguments")

@@ -81,7 +81,8 @@ def test_mixed_chains_have_one_expectation(order: str, samples: int, form: str) 
     mixed, plain = mixed.unflatten(0, (-1, 4)), plain.unflatten(0, (-1, 4))
     error = (mixed.var(0) / 3000 + plain.var(0) / 3000).sqrt()
     assert ((mixed.mean(0) - plain.mean(0)) / error).abs().max() < 4
-    assert mixed.var(0).sum() < plain.var(0).sum()
+    if form == "closed":
+        assert mixed.var(0).sum() < plain.var(0).sum()
 
 
 @pytest.mark.parametrize("order", ["yz", "zy"])

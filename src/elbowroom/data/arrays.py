@@ -83,12 +83,13 @@ def read_npz(path: Path) -> Raw:
         with path.open("rb") as stream:
             if stream.read(2) != b"PK":
                 raise UserError(f"{path}: not a .npz file.")
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return _from_archive(path.name, archive)
-        except ValueError as error:
-            _refuse_pickle(path, error)
-            raise
+            stream.seek(0)
+            try:
+                with np.load(stream, allow_pickle=False) as archive:
+                    return _from_archive(path.name, archive)
+            except ValueError as error:
+                _refuse_pickle(path, error)
+                raise
 
 
 def _from_archive(name: str, archive: Mapping[str, np.ndarray]) -> Raw:

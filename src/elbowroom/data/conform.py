@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from elbowroom.data.binarize import binarized
+from elbowroom.data.columns import select
 from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.loading import load
-from elbowroom.data.raw import Raw, select
+from elbowroom.data.raw import Raw, listed
 from elbowroom.data.recognise import (
     check_array,
     layout,
@@ -67,8 +68,7 @@ def _same_columns(raw: Raw, spec: DataSpec) -> Raw:
     missing = [name for name in spec.columns if name not in known]
     if missing:
         raise UserError(
-            f"{raw.name}: lacks the columns {', '.join(map(repr, missing))} that the model was "
-            "trained on."
+            f"{raw.name}: lacks the columns {listed(missing)} that the model was trained on."
         )
     return select(raw, list(spec.columns), label=label if label in known else None)
 

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from elbowroom.data.binarize import binarized
+from elbowroom.data.columns import select
 from elbowroom.data.dataset import Dataset, Splits
-from elbowroom.data.raw import Raw, select
+from elbowroom.data.raw import Raw
 from elbowroom.data.recognise import Values, recognise
 from elbowroom.data.sources import Source, read_source
 from elbowroom.data.spec import BINARIZE, DataSpec
@@ -35,8 +36,8 @@ def load(
     limit: int | None = None,
     kind: str | None = None,
     label: str | None = None,
-    columns: Sequence[str] | None = None,
-    drop: Sequence[str] | None = None,
+    columns: Sequence[str] | str | None = None,
+    drop: Sequence[str] | str | None = None,
     size: int | None = None,
     image: Sequence[int] | None = None,
     stream_above: int = STREAM_ABOVE,

@@ -86,6 +86,7 @@ def _array(name: str, content: bytes, size: int | None, crop: int | None) -> np.
     from PIL import Image, ImageOps
 
     with reading(name, "a picture"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with _opened(name, content) as opened:
             picture = ImageOps.exif_transpose(opened)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elbowroom.errors import UserError, unknown
+from elbowroom.errors import UserError
 
 
 @dataclass
@@ -69,8 +69,20 @@ def reading(path: Path | str, what: str) -> Iterator[None]:
     except PermissionError as error:
         raise UserError(f"{path}: no permission to read it.") from error
     except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+        reason = shorten(str(error), 160).rstrip(".") or type(error).__name__
         raise UserError(f"{path}: cannot be read as {what}: {reason}.") from error
+
+
+def shorten(text: str, most: int) -> str:
+    """Bring foreign text onto one line of at most `most` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """List quoted names, the first few of many."""
+    rest = f", … ({len(names) - most} more)" if len(names) > most else ""
+    return ", ".join(repr(shorten(name, 60)) for name in names[:most]) + rest
 
 
 def encode_labels(values: Sequence | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -83,74 +95,3 @@ def _class_name(value: object) -> str:
     if isinstance(value, np.floating | float) and float(value).is_integer():
         return str(int(value))
     return str(value)
-
-
-def select(
-    raw: Raw,
-    columns: Sequence[str] | None = None,
-    drop: Sequence[str] | None = None,
-    label: str | None = None,
-) -> Raw:
-    """Choose columns of a table: keep `columns` or all but `drop`, and take `label` out.
-
-    Raises:
-        UserError: on a name that is not there, and on chosen columns that are not numbers.
-    """
-    if raw.x.ndim != 2 or raw.pictures:
-        if columns or drop or label:
-            raise UserError(f"{raw.name}: columns=, drop= and label= apply to tables only.")
-        return raw
-    numeric = raw.columns or [f"column {i + 1}" for i in range(raw.x.shape[1])]
-    known = [*numeric, *raw.text]
-    for name in [*(columns or ()), *(drop or ()), *((label,) if label else ())]:
-        if name not in known:
-            raise UserError(f"{raw.name}: {unknown('column', name, known)}")
-    chosen = list(columns) if columns else [n for n in known if n not in (drop or ())]
-    chosen = [name for name in chosen if name != label]
-    refuse_text(raw, [name for name in chosen if name in raw.text])
-    if not chosen:
-        raise UserError(f"{raw.name}: no column is left to model.")
-    if label is not None:
-        _take_label(raw, numeric, label)
-    if chosen != numeric:
-        raw.x = raw.x[:, [numeric.index(name) for name in chosen]]
-        raw.columns = chosen
-    return raw
-
-
-def _take_label(raw: Raw, numeric: list[str], label: str) -> None:
-    values = raw.text[label] if label in raw.text else raw.x[:, numeric.index(label)]
-    raw.label, raw.labels = encode_labels(values)
-
-
-def refuse_text(raw: Raw, names: list[str]) -> None:
-    """Refuse columns of text: a stray cell by row and content, whole columns by a list."""
-    if not names:
-        return
-    for name in names:
-        bad = [i for i, cell in enumerate(raw.text[name]) if not is_number(cell)]
-        if len(bad) * 2 <= len(raw.text[name]):
-            raise UserError(
-                f"{raw.name}: {raw.row(bad[0])}, column {name!r}: {raw.text[name][bad[0]]!r} is "
-                f"not a number. Mend or remove it, or leave the column out: drop=[{name!r}]."
-            )
-    listed = ", ".join(repr(name) for name in names)
-    raise UserError(
-        f"{raw.name}: columns {listed} are not numbers. Leave them out with drop=[{listed}], "
-        f"choose others with columns=[…], or take one as the class with label={names[0]!r}."
-    )
-
-
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-", "."}
-"""How tables write a hole, in lower case."""
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number or a mark for a missing one."""
-    if cell.strip().lower() in MISSING:
-        return True
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

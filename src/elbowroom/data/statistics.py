@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from elbowroom.data.dataset import Dataset
+from elbowroom.data.raw import listed
 from elbowroom.data.stream import StreamDataset
 from elbowroom.errors import UserError
 
@@ -33,13 +34,11 @@ def column_statistics(
     # A spread this small is a constant and rounding: float32 cannot divide by it.
     constant = scale <= 1e-7 * mean.abs().clamp_min(1e-30)
     if constant.any():
-        names = [_name(i, columns) for i in constant.flatten().nonzero().flatten().tolist()]
-        listed = ", ".join(names[:10]) + (
-            f" and {len(names) - 10} more" if len(names) > 10 else ""
-        )
+        positions = constant.flatten().nonzero().flatten().tolist()
+        names = listed([str(columns[i]) if columns else f"column {i + 1}" for i in positions])
         raise UserError(
-            f"constant over the {len(x)} training rows, so without a density: {listed}. "
-            f"Leave out with drop=[{listed}]."
+            f"constant over the {len(x)} training rows, so without a density: {names}. "
+            f"Leave out with drop=[{names}]."
         )
     return mean.float(), scale.float()
 
@@ -55,7 +54,3 @@ def _chunks(x: Tensor | Dataset | StreamDataset, rows: int = 8192):
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         yield (x[part] if isinstance(x, Tensor) else x.take(part).columns["x"]).double()
-
-
-def _name(position: int, columns: Sequence[str] | None) -> str:
-    return repr(columns[position] if columns is not None else f"column {position + 1}")

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from elbowroom.data.columns import MISSING, is_number
 from elbowroom.data.files import read_bytes
-from elbowroom.data.raw import MISSING, Raw, is_number, reading
+from elbowroom.data.raw import Raw, reading
 from elbowroom.errors import UserError
 
 SEPARATORS = "\t;|, "
@@ -175,6 +176,10 @@ def _numbers(values: Sequence | np.ndarray) -> np.ndarray | None:
         return values
     if isinstance(values, np.ndarray) and values.dtype.kind in "mMc":
         return None
+    try:
+        return np.array(values, np.float64)
+    except (ValueError, TypeError):
+        pass
     try:
         cells = [str(value).strip() for value in values]
         return np.array([float("nan" if c.lower() in MISSING else c) for c in cells])

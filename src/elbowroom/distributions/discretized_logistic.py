@@ -151,11 +151,11 @@ def log_bin(value: Tensor, loc: Tensor, log_scale: Tensor, levels: int) -> Tenso
     ``log(σ(b) - σ(a)) = log σ(b) + log σ(-a) + log(1 - e^(a-b))`` holds in both tails without
     cancellation; an open-ended bin lacks the terms of its missing edge.
     """
-    half, precision = 1.0 / (levels - 1), (-log_scale).exp()
-    centred = (2.0 * half) * value - 1.0 - loc
-    below_upper = F.logsigmoid((centred + half) * precision)
-    above_lower = F.logsigmoid((half - centred) * precision)
-    width = torch.log(-torch.expm1(-2.0 * half * precision))
+    precision = (-log_scale).exp()
+    half = precision * (1.0 / (levels - 1))
+    centre = (value * (2.0 / (levels - 1)) - 1.0 - loc) * precision
+    below_upper, above_lower = F.logsigmoid(half + centre), F.logsigmoid(half - centre)
+    width = torch.log(-torch.expm1(-2.0 * half))
     first, last = value <= 0, value >= levels - 1
     upper_edge = torch.where(last, 0.0, below_upper)
     lower_edge = torch.where(first, 0.0, above_lower)

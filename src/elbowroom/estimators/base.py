@@ -15,8 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from elbowroom.errors import UserError
-from elbowroom.estimators.rows import describe_rows, hold_out
-from elbowroom.model import Model
+from elbowroom.estimators.rows import describe_rows, hold_out, refuse_coarse, to_float32
 from elbowroom.random import seeded
 from elbowroom.recipes.base import Recipe
 from elbowroom.schedules import Cosine
@@ -49,8 +48,9 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     device: str
     random_state: Any
     verbose: int
-    model_: Model
-    recipe_: Recipe
+    n_features_in_: int
+    feature_names_in_: Any
+    _n_features_out: int
 
     def make_recipe(self) -> Callable[..., Recipe]:
         """Return the function that composes the model."""
@@ -104,12 +104,12 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             ValueError: Z has another number of columns.
         """
         check_is_fitted(self)
-        z: Any = check_array(Z, dtype=np.float32, copy=True, input_name="Z")
+        z: Any = check_array(Z, dtype="numeric", input_name="Z")
         if z.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Z has {z.shape[1]} columns, the model has {self._n_features_out} latents"
             )
-        return self._map(lambda part: self.model_.decode({"z": part})["x"], torch.from_numpy(z))
+        return self._map(lambda part: self.model_.decode({"z": part})["x"], to_float32(z))
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write a run folder: configuration, weights (safetensors) and metrics; nothing pickled.
@@ -149,9 +149,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _settings(self) -> dict[str, Any]:
         """Return how to train; the learning rate falls along a cosine."""
         if self.patience is not None and not self.validation_fraction:
-            raise UserError(
-                "patience counts evaluations on held-out rows: set validation_fraction"
-            )
+            raise UserError("patience is for held-out rows: set validation_fraction too")
         rate, steps = plain(self.learning_rate), plain(self.steps)
         positive("steps", steps)
         if isinstance(rate, str) or not rate > 0:
@@ -167,11 +165,14 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _read(self, X: ArrayLike, reset: bool = False) -> Tensor:
         """Check a table as scikit-learn does and copy it, ``(N, D)``, float32."""
+        # scikit-learn's annotations are of its defaults' types, hence the mapping.
+        options: dict[str, Any] = {"dtype": (np.float64, np.float32)}
+        table: Any = X
         least = 2 if reset else 1
-        x: Any = validate_data(
-            self, X, reset=reset, dtype=np.float32, copy=True, order="C", ensure_min_samples=least
-        )
-        return torch.from_numpy(x)
+        table = validate_data(self, table, reset=reset, ensure_min_samples=least, **options)
+        if reset:
+            refuse_coarse(table, getattr(self, "feature_names_in_", None))
+        return to_float32(table)
 
     def _map(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Array:
         """Apply a function to rows, so many at a time, on the model's device."""

@@ -56,7 +56,7 @@ def describe(estimator: LatentEstimator) -> dict[str, Any]:
 def load(cls: type[Estimator], folder: Path) -> Estimator:
     """Make the estimator anew with what its fit left behind."""
     config = run_folder.read_config(folder)
-    section = config.get("estimator") or {"type": "no estimator"}
+    section: dict[str, Any] = config.get("estimator") or {"type": "no estimator"}
     if section["type"] != cls.__name__:
         raise UserError(
             f"{folder} holds {section['type']}, not {cls.__name__}; any run's model is read by "

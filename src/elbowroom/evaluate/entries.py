@@ -137,6 +137,15 @@ def unit_entries(units: dict[str, ActiveUnits]) -> Entries:
     }
 
 
+def finite(value: Any) -> Any:
+    """Return a record with None for every detail that is not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def is_discrete(p: Distribution) -> bool:
     """Tell whether a distribution gives probabilities, not densities."""
     if isinstance(p, MASSES):

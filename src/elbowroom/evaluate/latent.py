@@ -70,7 +70,7 @@ def active_units(
         threshold: variance, in squared units of the latent.
 
     Raises:
-        UserError: no latent has a mean.
+        UserError: no latent has a mean, or a single datum is too few for a variance.
 
     References:
         Importance Weighted Autoencoders (arXiv:1509.00519).
@@ -78,6 +78,8 @@ def active_units(
     means = posterior_means(model, data, seed)
     if not means:
         raise UserError("no latent of this model is a continuous one, so none has active units")
+    if any(len(mean) < 2 for mean in means.values()):
+        raise UserError("active units need two data at least, to see a variance over data")
     return {name: ActiveUnits(mean.var(0), threshold) for name, mean in means.items()}
 
 

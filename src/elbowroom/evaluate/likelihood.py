@@ -54,7 +54,8 @@ class Estimate:
 
         The noise of the particles is in it.
         """
-        return self.values.std().item() / math.sqrt(len(self.values))
+        count = len(self.values)
+        return self.values.std().item() / math.sqrt(count) if count > 1 else math.nan
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def bound_terms(model: Model, draw: Draw, rows: int) -> tuple[dict[str, Tensor],
     mean = draw.measure.mean
     likelihood = {n: mean(v) for n, v in log_likelihoods(model, draw, rows).items()}
     closed = ELBO().divergence
-    kls = {name: closed(name, site, draw) for name, site in draw.sites.items() if site.has_prior}
+    kls = {name: closed(site) for name, site in draw.sites.items() if site.has_prior}
     split = {name: kl.entries for name, kl in kls.items() if kl.entries is not None}
     entries = {name: draw.measure.mean_entries(value) for name, value in split.items()}
     return likelihood, {name: mean(kl.total) for name, kl in kls.items()}, entries

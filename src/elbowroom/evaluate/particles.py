@@ -94,8 +94,8 @@ def default_rows(model: Model, data: Data) -> int:
     first = next(batches(Subset(data, torch.arange(1)), 1, 0, model.device))
     entries = sum(first[name].numel() for name in model.likelihood.names if name in first)
     if entries == 0:
-        names = ", ".join(model.likelihood.names)
-        raise UserError(f"the data have {', '.join(first)}, the likelihood is of {names}")
+        names, there = ", ".join(model.likelihood.names), ", ".join(first.keys() - {"index"})
+        raise UserError(f"the data have {there}, the likelihood is of {names}")
     budget = ENTRIES.get(model.device.type, ENTRIES["cpu"])
     return max(min(budget // entries, MOST_ROWS), 1)
 

@@ -15,9 +15,8 @@ from elbowroom.evaluate import entries
 from elbowroom.evaluate.entries import Entries
 from elbowroom.evaluate.latent import active_units, aggregate_posterior
 from elbowroom.evaluate.likelihood import LogMarginal, elbo, log_marginal
-from elbowroom.evaluate.particles import Rows, Subset, as_rows, batches, frozen
+from elbowroom.evaluate.particles import Rows, Sampling, Subset, as_rows, batches, frozen
 from elbowroom.evaluate.reconstruction import reconstruction
-from elbowroom.gradients.location import Location
 from elbowroom.model import Model
 from elbowroom.posteriors.per_datum import PerDatum
 
@@ -111,7 +110,7 @@ class Evaluation:
             figures |= {k: v for k, v in found.items() if not isinstance(v, str)}
             reasons |= {k: v for k, v in found.items() if isinstance(v, str)}
             seconds[name] = time.perf_counter() - start
-        return {**figures, "not_available": reasons, "seconds": seconds}
+        return {**entries.finite(figures), "not_available": reasons, "seconds": seconds}
 
     def tell(self, stage: str, done: int) -> None:
         """Report progress, if anyone listens."""
@@ -167,7 +166,7 @@ def dimensions(model: Model, data: Rows) -> tuple[int, str | None]:
     """Return the entries of a datum, and why bits per dimension do not apply (None if they do)."""
     with frozen(model, 0):
         batch = next(batches(Subset(data, torch.arange(1)), 1, 0, model.device))
-        scope = model.draw(batch, 1, Location()).scope
+        scope = model.draw(batch, 1, Sampling()).scope
         observed = [name for name in model.likelihood.names if name in batch]
         conditions = model.likelihood.condition(scope, observed)
     size = sum(batch[name].numel() for name in observed)

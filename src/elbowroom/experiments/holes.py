@@ -87,4 +87,4 @@ def measure(name: str, model: Model, data: Splits, judge: Judge, bench: Bench) -
     bench.draw(f"{slug}-samples", image_grid(as_pictures(samples[:64].numpy(), data.spec)))
     bench.draw(f"{slug}-interpolations", interpolations(as_pictures(path[:8].numpy(), data.spec)))
     labels, names = batch["label"].numpy(), data.spec.labels
-    bench.draw(f"{slug}-codes", latent_scatter(codes.numpy(), labels, names, f"{name}: codes of test data"))
+    bench.draw(f"{slug}-codes", latent_scatter(codes.numpy(), labels, names, title=f"{name}: codes of test data"))

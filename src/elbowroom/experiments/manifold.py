@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 
 from elbowroom.data import load
@@ -18,7 +17,7 @@ from elbowroom.plots.latent import latent_scatter
 from elbowroom.random import seeded
 from elbowroom.recipes.vae import vae
 from elbowroom.train.fit import fit
-from elbowroom.workflow.decoding import decode_grid
+from elbowroom.workflow.decoding import plane
 from elbowroom.workflow.pictures import as_pictures
 
 SETS = ("mnist-static", "frey")
@@ -33,7 +32,8 @@ def run(bench: Bench) -> None:
         model = train(data, bench)
         bound = elbo(model, data.test, samples=10, seed=bench.seed)
         bench.row(f"{name}, d=2: test ELBO, nats", with_error(bound.mean, bound.standard_error))
-        bench.draw(f"{name}-manifold", manifold(plane(model, data), (TAIL, 1 - TAIL)))
+        decoded = as_pictures(plane(model, SIDE, TAIL).numpy(), data.spec)
+        bench.draw(f"{name}-manifold", manifold(decoded, (TAIL, 1 - TAIL)))
         if data.spec.labels is not None:
             bench.draw(f"{name}-scatter", scatter(model, data, name))
 
@@ -46,17 +46,9 @@ def train(data: Splits, bench: Bench) -> Model:
     return model
 
 
-def plane(model: Model, data: Splits) -> np.ndarray:
-    """Decode the grid of prior quantiles, ``(SIDE, SIDE, C, H, W)``, the second axis upwards."""
-    quantiles = torch.special.ndtri(torch.linspace(TAIL, 1 - TAIL, SIDE, dtype=torch.float64)).float()
-    second, first = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
-    grid = decode_grid(model, torch.stack([first, second], -1))
-    return as_pictures(grid.numpy(), data.spec)
-
-
 def scatter(model: Model, data: Splits, name: str) -> Any:
     """Draw the posterior means of test data by class."""
     batch = data.test.batch(torch.arange(min(len(data.test), 5000)))
     means = model.encode(batch)["z"].numpy()
     title = f"{name}: posterior means of test data"
-    return latent_scatter(means, batch["label"].numpy(), data.spec.labels, title)
+    return latent_scatter(means, batch["label"].numpy(), data.spec.labels, title=title)

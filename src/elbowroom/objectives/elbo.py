@@ -14,7 +14,7 @@ from elbowroom.model import Model
 from elbowroom.objectives.base import Bound, Loss, report, total_of
 from elbowroom.objectives.kl_rules import Rule
 from elbowroom.schedules import Schedule
-from elbowroom.shapes import MASK, Batch
+from elbowroom.shapes import Batch
 
 FORMS = ("closed", "sampled", "entropy")
 Beta = float | Schedule
@@ -62,7 +62,7 @@ class ELBO(Bound):
         for name, site in draw.sites.items():
             if not site.has_prior:
                 continue
-            kl = self.divergence(name, site, draw)
+            kl = self.divergence(site)
             metrics[f"kl/{name}"] = draw.measure.mean(kl.total.detach())
             if kl.entries is not None:
                 metrics[f"kl_per_dimension/{name}"] = weighed(draw, kl.entries.detach())
@@ -76,9 +76,9 @@ class ELBO(Bound):
         metrics["bound"] = (value if same else draw.measure.mean(bound)).detach()
         return self.finish(draw, value - penalty if self.rule else value, signal, metrics)
 
-    def divergence(self, name: str, site: Site, draw: Draw) -> KL:
+    def divergence(self, site: Site) -> KL:
         """Return the site's KL term, ``(S or 1, B)``, as the form asks."""
-        if site.q is None or name + MASK in draw.scope:
+        if site.q is None:
             return KL(site.log_ratio)
         if self.form == "entropy":
             return KL(-repeated(site.q.entropy(), site) - site.log_p)

@@ -1,6 +1,7 @@
 """Figures from plain arrays; each function returns a ``matplotlib.figure.Figure``."""
 
-from elbowroom.plots.curves import kl_per_dimension, training_curves
+from elbowroom.plots.bars import compare_bars
+from elbowroom.plots.curves import bound_curves, kl_per_dimension, training_curves
 from elbowroom.plots.images import (
     image_grid,
     interpolations,
@@ -10,7 +11,7 @@ from elbowroom.plots.images import (
     traversals,
 )
 from elbowroom.plots.latent import aggregate_posterior, latent_scatter
-from elbowroom.plots.likelihood import compare_bars, log_likelihood_histogram
+from elbowroom.plots.likelihood import log_likelihood_histogram
 from elbowroom.plots.style import save
 from elbowroom.plots.tables import (
     correlation_matrices,
@@ -22,6 +23,7 @@ from elbowroom.plots.tables import (
 
 __all__ = [
     "aggregate_posterior",
+    "bound_curves",
     "compare_bars",
     "correlation_matrices",
     "image_grid",

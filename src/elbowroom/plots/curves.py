@@ -14,7 +14,7 @@ from elbowroom.plots.layout import nothing, panels, subscript
 from elbowroom.plots.style import CLASSES, DATA, INK, MODEL, MUTED, THIRD, plain, styled
 from elbowroom.plots.training import Panel, Series, collect
 
-EARLY = 0.05
+EARLY = 0.1
 """Share of the steps that may leave the panel where they would flatten all that follows."""
 
 
@@ -46,20 +46,24 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
     for index, series in enumerate(panel.series):
         draw_series(axes, series, CLASSES[index % len(CLASSES)] if many else None)
     axes.set_title(panel.title)
-    axes.set_ylabel(panel.unit)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(short))
-    axes.yaxis.set_major_formatter(FuncFormatter(short))
-    axes.set_xlabel("step")
+    dress(axes, panel.unit)
     if many:
         axes.legend(handlelength=1, fontsize=7)
     if panel.unit:
         cut_early(axes, panel)
 
 
+def dress(axes: Axes, unit: str) -> None:
+    """Label axes of something by step."""
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(short))
+    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    axes.set(xlabel="step", ylabel=unit)
+
+
 def draw_series(axes: Axes, series: Series, colour: str | None) -> None:
-    """Draw one quantity; validation lies over training, one line per dimension where it has some."""
+    """Draw one quantity, a line for each of its dimensions; validation lies over training."""
     steps, values = series.arrays()
     colour = colour or (MODEL if series.held_out else DATA)
     name = plain(series.name or ("validation" if series.held_out else "train"))
@@ -89,9 +93,10 @@ def cut_early(axes: Axes, panel: Panel) -> None:
     start = float(every.min() if every.min() < late.min() - room else every.max())
     at_bottom = start < late.min()
     axes.annotate(
-        f"from {short(start)}",
-        (0.02, 0.04 if at_bottom else 0.96),
+        f"starts at {short(start)}",
+        (0.98, 0.04 if at_bottom else 0.96),
         xycoords="axes fraction",
+        ha="right",
         va="bottom" if at_bottom else "top",
         fontsize=7,
         color=MUTED,
@@ -107,6 +112,41 @@ def short(value: float, position: int | None = None) -> str:
     else:
         text = f"{value:.4g}"
     return text.replace("-", "−")
+
+
+@styled
+def bound_curves(
+    curves: Mapping[str, Sequence[Mapping[str, Any]]],
+    title: str | None = "Bound",
+    subtitle: str | None = "on validation data, by step",
+    *,
+    key: str = "validation/bound",
+) -> Figure:
+    """Draw one quantity of several runs on the same axes.
+
+    Args:
+        curves: by the run's name, its rows of ``metrics.jsonl``.
+        title, subtitle: heading.
+        key: which quantity, in nats.
+    """
+    found = {
+        name: [p.series[0] for p in collect(only(rows, key))] for name, rows in curves.items()
+    }
+    lines = [(name, series[0]) for name, series in found.items() if series]
+    if not lines:
+        return nothing(title, f"no rows hold {plain(key)}")
+    figure, (axes,) = panels(1, title, subtitle, size=(5.6, 3.2))
+    for place, (name, series) in enumerate(lines):
+        axes.plot(*series.arrays(), color=CLASSES[place % len(CLASSES)], label=plain(name))
+    dress(axes, "nats")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    cut_early(axes, Panel("bound", [series for _, series in lines]))
+    return figure
+
+
+def only(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Return the rows that have a key, with the step and nothing else."""
+    return [{"step": row["step"], key: row[key]} for row in rows if key in row and "step" in row]
 
 
 @styled
@@ -138,7 +178,11 @@ def kl_per_dimension(
     axes.bar(np.arange(kl.size), np.nan_to_num(kl[order]), color=colours, width=0.78)
     axes.axhline(threshold, color=INK, lw=0.8, ls=(0, (3, 3)))
     axes.grid(False, axis="x")
-    labels = [f"z{subscript(j + 1)}" for j in range(kl.size)] if names is None else [plain(n, 8) for n in names]
+    labels = (
+        [f"z{subscript(j + 1)}" for j in range(kl.size)]
+        if names is None
+        else [plain(n, 8) for n in names]
+    )
     every = max(1, -(-kl.size // 32))
     axes.set_xticks(np.arange(0, kl.size, every), [labels[j] for j in order[::every]])
     axes.set_xlim(-0.7, max(kl.size, 4) - 0.3)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from elbowroom.plots.layout import head, headed_width, nothing, subscript
 from elbowroom.plots.mosaic import GAP, Mosaic, as_rgb, in_rows, mosaic
 from elbowroom.plots.sheet import sheet
-from elbowroom.plots.style import PAPER, plain, styled
+from elbowroom.plots.style import DPI, plain, styled
 
 NO_PICTURES = "no pictures to show"
 TITLED = 34
@@ -32,14 +32,14 @@ def image_grid(
 
     Args:
         images: ``(N, C, H, W)`` in [0, 1]; one channel is grey, three are colour.
-        columns: pictures in a row; None is about the square root of N.
+        columns: pictures in a row; None chooses a nearly square grid.
         titles: a line over each picture; then every picture has room for it.
         title, subtitle: heading of the figure; None for the bare pictures.
     """
     tiles = as_rgb(images)
     if not len(tiles):
         return nothing(title, NO_PICTURES)
-    columns = min(columns or math.ceil(math.sqrt(len(tiles))), len(tiles))
+    columns = min(columns or near_square(len(tiles)), len(tiles))
     laid = mosaic(in_rows(tiles, columns), gap=TITLED if titles else GAP)
     # Blank heads keep room over the first row, as the gaps do over the others.
     figure = sheet(laid, title, subtitle, columns=[" "] * columns if titles else ())
@@ -82,8 +82,9 @@ def snapshots(
     reconstructions: Mapping[int, np.ndarray],
     samples: Mapping[int, np.ndarray],
     *,
+    count: int = 7,
     title: str | None = "What training does",
-    subtitle: str | None = "the same inputs and the same draws from the prior, as training goes on",
+    subtitle: str | None = "the same inputs, and the same draws from the prior, at several steps",
 ) -> Figure:
     """Draw fixed inputs and fixed prior draws at several steps, beside the originals.
 
@@ -91,23 +92,25 @@ def snapshots(
         originals: ``(N, C, H, W)`` in [0, 1].
         reconstructions: by step, ``(N, C, H, W)``.
         samples: by step, ``(M, C, H, W)``; may be empty (a model without a prior).
+        count: most pictures of each kind.
         title, subtitle: heading.
     """
     steps = sorted(set(reconstructions) | set(samples))
-    first = as_rgb(originals)
+    first = as_rgb(originals)[:count]
     if not len(first):
         return nothing(title, NO_PICTURES)
-    size, right = len(first), max((len(s) for s in samples.values()), default=0)
+    size, right = len(first), max((len(s[:count]) for s in samples.values()), default=0)
     tiles = np.ones((1 + len(steps), size + right, *first.shape[1:]))
     tiles[0, :size] = first
     for row, step in enumerate(steps, start=1):
-        for start, images in ((0, reconstructions.get(step)), (size, samples.get(step))):
-            if images is not None:
-                tiles[row, start : start + len(images)] = as_rgb(images)
+        for start, by_step in ((0, reconstructions), (size, samples)):
+            if step in by_step:
+                images = as_rgb(by_step[step])[:count]
+                tiles[row, start : start + len(images)] = images
     laid = mosaic(tiles, row_breaks=(1,), column_breaks=(size,))
-    blocks = [(0, size - 1, "inputs, reconstructed"), (size, size + right - 1, "draws, decoded")]
+    blocks = [(0, 0, "the same inputs, reconstructed"), (1, size, "the same draws, decoded")]
     names = ["data", *(f"step {step:,}" for step in steps)]
-    return sheet(laid, title, subtitle, rows=names, blocks=blocks[: 2 if right else 1])
+    return sheet(laid, title, subtitle, rows=names, blocks=blocks[: 1 + bool(right)])
 
 
 @styled
@@ -139,10 +142,10 @@ def with_quantiles(
 ) -> Figure:
     """Return a mosaic whose axes say which z each picture is decoded at."""
     height, width = laid.canvas.shape[:2]
-    dpi, left, right, bottom, top = 160, 90, 20, 80, 95 if title else 20
-    whole = max(width + left + right, math.ceil(headed_width(title, subtitle) * dpi))
+    left, right, bottom, top = 130, 20, 105, 95 if title else 20
+    whole = max(width + left + right, math.ceil(headed_width(title, subtitle, left / DPI) * DPI))
     tall = height + bottom + top
-    figure = Figure((whole / dpi, tall / dpi), dpi=dpi, facecolor=PAPER)
+    figure = Figure((whole / DPI, tall / DPI), dpi=DPI)
     axes = figure.add_axes((left / whole, bottom / tall, width / whole, height / tall))
     axes.imshow(laid.canvas, interpolation="none", aspect="auto", extent=(0, width, 0, height))
     axes.grid(False)
@@ -150,16 +153,16 @@ def with_quantiles(
     ticks(axes, "x", [x + laid.side[1] / 2 for x in laid.lefts], extent)
     ticks(axes, "y", [y + laid.side[0] / 2 for y in laid.tops], extent)
     axes.set(xlabel="z₁  (quantile)", ylabel="z₂  (quantile)")
-    head(figure, title, subtitle, left / dpi)
+    head(figure, title, subtitle, left / DPI)
     return figure
 
 
 def ticks(axes: Axes, which: str, centres: Sequence[float], extent: tuple[float, float]) -> None:
-    """Label five pictures along an axis with z and its quantile."""
-    chosen = np.unique(np.linspace(0, len(centres) - 1, min(5, len(centres))).round().astype(int))
-    levels = np.linspace(*extent, len(centres)) if len(centres) > 1 else [sum(extent) / 2]
-    texts = [f"{NormalDist().inv_cdf(levels[i]):.2f}\n({levels[i]:.0%})" for i in chosen]
-    axes.set(**{f"{which}ticks": [centres[i] for i in chosen], f"{which}ticklabels": texts})
+    """Label five places along an axis, from the first picture's centre to the last's, with z."""
+    levels = np.linspace(*extent, 5)
+    texts = [f"{signed(NormalDist().inv_cdf(level))}\n({level:.0%})" for level in levels]
+    places = np.linspace(min(centres), max(centres), 5)
+    axes.set(**{f"{which}ticks": places, f"{which}ticklabels": texts})
 
 
 @styled
@@ -187,7 +190,9 @@ def traversals(
     rows = [f"z{subscript(i + 1)}" for i in range(len(tiles))] if names is None else names
     notes = [] if kl is None else [f"{value:.2f} nats" for value in kl]
     heads = [signed(v) for v in values]
-    return sheet(mosaic(tiles), title, subtitle, rows=[plain(r) for r in rows], notes=notes, columns=heads)
+    return sheet(
+        mosaic(tiles), title, subtitle, rows=[plain(r) for r in rows], notes=notes, columns=heads
+    )
 
 
 @styled
@@ -208,6 +213,12 @@ def interpolations(
         return nothing(title, NO_PICTURES)
     heads = [f"{share:.0%}" for share in np.linspace(0, 1, tiles.shape[1])]
     return sheet(mosaic(tiles), title, subtitle, columns=heads)
+
+
+def near_square(count: int) -> int:
+    """Return how many columns leave the fewest gaps in a grid that is square or a little wider."""
+    side = math.sqrt(count)
+    return min(range(math.ceil(side), math.ceil(1.6 * side) + 1), key=lambda c: (-count % c, c))
 
 
 def signed(value: float) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
-from elbowroom.plots.layout import nothing, panels, span, subscript
+from elbowroom.plots.layout import edges, nothing, panels, span, subscript
 from elbowroom.plots.style import CLASSES, FAINT, INK, MODEL, MUTED, THIRD, plain, styled
 
 MOST_POINTS = 5000
@@ -43,7 +43,7 @@ def latent_scatter(
         return histogram(means[:, 0], labels, label_names, title, subtitle or "posterior means")
     points, names, said = plane(means)
     chosen = np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).astype(int)
-    figure, (axes,) = panels(1, title, subtitle or said, size=(5.0, 4.6))
+    figure, (axes,) = panels(1, title, subtitle or said, size=(5.6, 4.7))
     if means.shape[1] == 2:
         circles(axes)
     scatter(figure, axes, points[chosen], None if labels is None else labels[chosen], label_names)
@@ -53,9 +53,13 @@ def latent_scatter(
 
 
 def plane(means: np.ndarray) -> tuple[np.ndarray, list[str], str]:
-    """Return points ``(N, 2)``, axis names and what they are: the codes, or their first two components."""
+    """Return points ``(N, 2)``, the axes' names, and what they are: codes or their components."""
     if means.shape[1] == 2:
-        return means, ["z₁", "z₂"], "posterior means; circles at 1, 2 and 3 standard deviations of the prior"
+        return (
+            means,
+            ["z₁", "z₂"],
+            "posterior means; circles at 1, 2 and 3 standard deviations of the prior",
+        )
     centred = means - means.mean(0)
     _, scales, axes = np.linalg.svd(centred, full_matrices=False)
     shares = np.pad(scales**2, (0, 2)) / max(float((scales**2).sum()), np.finfo(float).tiny)
@@ -63,7 +67,11 @@ def plane(means: np.ndarray) -> tuple[np.ndarray, list[str], str]:
     axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]
     points = np.pad(centred @ axes[:2].T, ((0, 0), (0, max(0, 2 - len(axes)))))
     names = [f"component {i + 1}  ({shares[i]:.0%} of variance)" for i in range(2)]
-    return points, names, f"posterior means, the plane of most variance of {means.shape[1]} dimensions"
+    return (
+        points,
+        names,
+        f"posterior means, the plane of most variance of {means.shape[1]} dimensions",
+    )
 
 
 def circles(axes: Axes) -> None:
@@ -73,7 +81,11 @@ def circles(axes: Axes) -> None:
 
 
 def scatter(
-    figure: Figure, axes: Axes, points: np.ndarray, labels: np.ndarray | None, names: Sequence[str] | None
+    figure: Figure,
+    axes: Axes,
+    points: np.ndarray,
+    labels: np.ndarray | None,
+    names: Sequence[str] | None,
 ) -> None:
     """Draw points, coloured by class or by value."""
     size = float(np.clip(9000 / len(points), 3, 22))
@@ -89,17 +101,26 @@ def scatter(
 
 
 def by_class(
-    axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str] | None, style: dict[str, float]
+    axes: Axes,
+    points: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str] | None,
+    style: dict[str, float],
 ) -> None:
-    """Draw each class in its colour, with its name at its median."""
+    """Draw each class in its colour; a name of one or two characters also stands at its median."""
     present = np.unique(labels)
     colours = {k: CLASSES[i % len(CLASSES)] for i, k in enumerate(present)}
     axes.scatter(*points.T, color=[colours[k] for k in labels], **style)
     halo = [withStroke(linewidth=2.8, foreground="white")]
-    for k in present:
-        x, y = np.median(points[labels == k], 0)
-        text = axes.text(x, y, name_of(k, names), color=colours[k], weight="bold", fontsize=10)
-        text.set(ha="center", va="center", path_effects=halo, zorder=4)
+    for k, colour in colours.items():
+        axes.scatter([], [], color=colour, s=22, linewidths=0, label=name_of(k, names))
+        if len(name_of(k, names)) <= 2:
+            x, y = np.median(points[labels == k], 0)
+            text = axes.text(x, y, name_of(k, names), color=colour, weight="bold", fontsize=11)
+            text.set(ha="center", va="center", path_effects=halo, zorder=4)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1, ncols=-(-len(present) // 20)
+    )
 
 
 def classes(labels: np.ndarray) -> np.ndarray | None:
@@ -123,10 +144,10 @@ def histogram(
     title: str | None,
     subtitle: str,
 ) -> Figure:
-    """Draw a one-dimensional latent space: a histogram for each class, over the prior's density."""
+    """Draw a one-dimensional latent space: a histogram for each class, over the prior."""
     figure, (axes,) = panels(1, title, subtitle, size=(5.0, 2.8))
     low, high = span(values, np.array([-3.0, 3.0]))
-    bins = np.linspace(low, high, 50)
+    bins = edges(low, high, 50)
     present = None if labels is None else classes(labels)
     if labels is None or present is None:
         axes.hist(values, bins, density=True, color=THIRD, alpha=0.8)
@@ -174,7 +195,9 @@ def aggregate_posterior(
     said = f"{what} (orange) against the standard normal prior (dashed)"
     figure, axes = panels(len(order), title, said, columns=4, size=(1.75, 1.5))
     for one, j in zip(axes, order):
-        deviations = None if standard_deviations is None else np.asarray(standard_deviations, float)[:, j]
+        deviations = (
+            None if standard_deviations is None else np.asarray(standard_deviations, float)[:, j]
+        )
         density(one, means[:, j], deviations)
         one.set_title(f"z{subscript(int(j) + 1)}" if names is None else plain(names[j], 14))
     return figure
@@ -184,7 +207,13 @@ def density(axes: Axes, means: np.ndarray, deviations: np.ndarray | None) -> Non
     """Draw a mixture of Gaussians ``(N,)``, or a histogram of its means, over the prior."""
     low, high = span(means, np.array([-3.2, 3.2]), pad=0.0)
     if deviations is None:
-        axes.hist(means[np.isfinite(means)], np.linspace(low, high, 40), density=True, color=MODEL, alpha=0.55)
+        axes.hist(
+            means[np.isfinite(means)],
+            edges(low, high, 40),
+            density=True,
+            color=MODEL,
+            alpha=0.55,
+        )
     else:
         grid = np.linspace(low, high, 240)
         # A component as thin as a grid cell is drawn at the grid's width.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import TextPath
 
 from elbowroom.plots.style import INK, MUTED, plain
@@ -19,10 +21,14 @@ MARGIN = 0.12
 
 def width_of(text: str, size: float) -> float:
     """Return the width of a line of text in inches; bold text is a tenth wider."""
-    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72 if text.strip() else 0.0
+    return (
+        float(TextPath((0, 0), text, size=size).get_extents().width) / 72 if text.strip() else 0.0
+    )
 
 
-def head(figure: Figure, title: str | None, subtitle: str | None = None, left: float = MARGIN) -> None:
+def head(
+    figure: Figure, title: str | None, subtitle: str | None = None, left: float = MARGIN
+) -> None:
     """Write title and subtitle flush left at the top of a figure.
 
     Args:
@@ -33,14 +39,25 @@ def head(figure: Figure, title: str | None, subtitle: str | None = None, left: f
     width, height = figure.get_size_inches()
     x = left / width
     if title:
-        figure.text(x, 1 - 0.13 / height, title, fontsize=11, weight="bold", color=INK, va="top")
+        figure.text(
+            x,
+            1 - 0.13 / height,
+            plain(title, 120),
+            fontsize=11,
+            weight="bold",
+            color=INK,
+            va="top",
+        )
     if subtitle:
-        figure.text(x, 1 - 0.36 / height, subtitle, fontsize=8, color=MUTED, va="top")
+        below = 0.36 if title else 0.13
+        figure.text(x, 1 - below / height, plain(subtitle, 160), fontsize=8, color=MUTED, va="top")
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if isinstance(engine, ConstrainedLayoutEngine):
         used = head_height(title, subtitle) / height
         edge = MARGIN / 2
-        engine.set(rect=(edge / width, edge / height, 1 - 2 * edge / width, 1 - used - edge / height))  # type: ignore[call-arg]
+        engine.set(
+            rect=(edge / width, edge / height, 1 - 2 * edge / width, 1 - used - edge / height)
+        )
 
 
 def head_height(title: str | None, subtitle: str | None) -> float:
@@ -92,11 +109,16 @@ def span(*values: np.ndarray, tails: float = 0.005, pad: float = 0.06) -> tuple[
     return float(low - room), float(high + room)
 
 
-def name_columns(columns: list[str] | tuple[str, ...] | None, count: int) -> list[str]:
+def edges(low: float, high: float, count: int) -> list[float]:
+    """Return the edges of a histogram's bins."""
+    return np.linspace(low, high, count).tolist()
+
+
+def name_columns(columns: Sequence[str] | None, count: int) -> list[str]:
     """Return short names of `count` columns; ``x₁, x₂, …`` where they have none."""
     if columns is None:
         return [f"x{subscript(i + 1)}" for i in range(count)]
-    return [plain(c, 22) for c in columns]
+    return [plain(c, 18) for c in columns]
 
 
 def subscript(number: int) -> str:

@@ -38,12 +38,14 @@ def sheet(
         rows: a label left of each row.
         notes: a second, smaller line under each row's label.
         columns: a head over each column.
-        blocks: first column, last column and head of each block of columns.
+        blocks: the row and column where a block of pictures begins, and its head.
     """
     height, width = mosaic.canvas.shape[:2]
     labels = max((width_of(t, LABEL) for t in (*rows, *notes)), default=0.0)
     left = pixels(MARGIN + (labels + LABEL_GAP if rows else 0))
-    top = pixels(head_height(title, subtitle) + HEAD_ROOM * (bool(columns) + bool(blocks)) + MARGIN)
+    top = pixels(
+        head_height(title, subtitle) + HEAD_ROOM * (bool(columns) + bool(blocks)) + MARGIN
+    )
     whole = max(left + width + pixels(MARGIN), pixels(headed_width(title, subtitle)))
     tall = top + height + pixels(MARGIN)
     figure = Figure((whole / DPI, tall / DPI), dpi=DPI)
@@ -63,7 +65,9 @@ def label_rows(axes: Axes, mosaic: Mosaic, rows: Sequence[str], notes: Sequence[
     for top, text in zip(mosaic.tops, rows):
         axes.text(x, top + half - shift, text, fontsize=LABEL, color=INK, ha="right", va="center")
     for top, text in zip(mosaic.tops, notes):
-        axes.text(x, top + half + shift, text, fontsize=SMALL, color=MUTED, ha="right", va="center")
+        axes.text(
+            x, top + half + shift, text, fontsize=SMALL, color=MUTED, ha="right", va="center"
+        )
 
 
 def label_columns(
@@ -73,6 +77,6 @@ def label_columns(
     width = mosaic.side[1]
     for left, text in zip(mosaic.lefts, columns):
         axes.text(left + width / 2, -0.07 * DPI, text, fontsize=SMALL, color=MUTED, ha="center")
-    y = -(0.07 + HEAD_ROOM * bool(columns)) * DPI
-    for first, _, text in blocks:
-        axes.text(mosaic.lefts[first], y, text, fontsize=LABEL, color=INK)
+    rise = (0.07 + HEAD_ROOM * bool(columns)) * DPI
+    for i, j, text in blocks:
+        axes.text(mosaic.lefts[j], mosaic.tops[i] - rise, text, fontsize=LABEL, color=MUTED)

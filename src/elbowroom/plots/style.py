@@ -24,7 +24,7 @@ CLASSES = (
 )  # fmt: skip
 """Ten colours that stay apart for colour-blind readers (Paul Tol's muted scheme, adapted)."""
 
-PARAMETERS: dict[str, Any] = {
+PARAMETERS: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8.5,
     "text.color": INK,

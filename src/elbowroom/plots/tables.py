@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elbowroom.plots.layout import name_columns, nothing, panels, span, subscript
+from elbowroom.plots.layout import edges, name_columns, nothing, panels, span, subscript
 from elbowroom.plots.style import CLASSES, DATA, INK, MODEL, MUTED, styled
 
 MOST_POINTS = 1500
@@ -24,7 +24,7 @@ def thinned(rows: np.ndarray) -> np.ndarray:
 def both_histograms(axes: Axes, data: np.ndarray, samples: np.ndarray) -> None:
     """Draw the densities of one column, ``(N,)`` and ``(M,)``, over each other."""
     low, high = span(data, samples)
-    bins = np.linspace(low, high, 32)
+    bins = edges(low, high, 32)
     for values, colour in ((data, DATA), (samples, MODEL)):
         inside = values[(values >= low) & (values <= high)]
         if inside.size:
@@ -91,6 +91,8 @@ def pair_plot(
         one.set_xlabel(names[j] if i == count - 1 else "")
         one.set_ylabel(names[i] if j == 0 else "")
         one.tick_params(labelbottom=i == count - 1, labelleft=j == 0 and i > 0)
+        one.tick_params("y", length=3 * (j == 0))
+    figure.align_ylabels(axes[::count])
     return figure
 
 
@@ -157,6 +159,8 @@ def correlation_matrices(
 ) -> Figure:
     """Draw the correlation matrices of data and samples, and name the largest difference.
 
+    Rows carry the names; the order from left to right is that from top to bottom.
+
     Args:
         data: ``(N, D)``.
         samples: ``(M, D)`` from the model.
@@ -167,17 +171,19 @@ def correlation_matrices(
         return nothing(title, "two rows are needed for a correlation")
     names = name_columns(columns, data.shape[1])
     pair = correlations(data), correlations(samples)
-    figure, axes = panels(2, title, largest_difference(*pair, names), columns=2, size=(3.5, 3.2))
+    figure, axes = panels(2, title, largest_difference(*pair, names), columns=2, size=(3.6, 2.9))
     for one, matrix, name in zip(axes, pair, ("data", "samples")):
-        drawn = one.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="none")
+        one.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="none")
         one.set_title(name)
         one.grid(False)
         one.spines[:].set_visible(False)
         one.tick_params(length=0)
         shown = names if len(names) <= 30 else []
-        one.set_xticks(range(len(shown)), shown, rotation=90)
+        one.set_xticks([])
         one.set_yticks(range(len(shown)), shown if name == "data" else [""] * len(shown))
-    bar = figure.colorbar(drawn, ax=axes, shrink=0.6, aspect=28, ticks=[-1, -0.5, 0, 0.5, 1])
+    bar = figure.colorbar(
+        axes[0].images[0], ax=axes, shrink=0.6, aspect=28, ticks=[-1, -0.5, 0, 0.5, 1]
+    )
     bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 
@@ -192,7 +198,7 @@ def correlations(rows: np.ndarray) -> np.ndarray:
 def largest_difference(first: np.ndarray, second: np.ndarray, names: Sequence[str]) -> str:
     """Say which two columns' correlation differs most, and by how much."""
     gap = np.abs(np.nan_to_num(first) - np.nan_to_num(second))
-    i, j = np.unravel_index(int(gap.argmax()), gap.shape)
+    i, j = divmod(int(gap.argmax()), len(gap))
     if i == j:
         return "no difference"
     return f"largest difference {gap[i, j]:.2f}, of {names[i]} and {names[j]}"
@@ -222,19 +228,23 @@ def table_traversals(
         return nothing(title, "no traversals to show")
     shown = name_columns(columns, values.shape[2])[:MOST_COLUMNS]
     order = most_moving(values)[:8]
-    figure, axes = panels(len(shown), title, "mean of each column as one latent moves", columns=4, size=(1.9, 1.6))
+    figure, axes = panels(
+        len(shown), title, "mean of each column as one latent moves", columns=4, size=(1.9, 1.6)
+    )
     for j, one in enumerate(axes):
         for place, k in enumerate(order):
             label = f"z{subscript(int(k) + 1)}" if names is None else names[k]
             one.plot(grid, values[k, :, j], color=CLASSES[place], lw=1.3, label=label)
         one.set_title(shown[j])
         one.locator_params(axis="y", nbins=4)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=8, labelcolor=MUTED)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=8, labelcolor=MUTED
+    )
     return figure
 
 
 def most_moving(values: np.ndarray) -> np.ndarray:
-    """Return the latents of ``(d, steps, D)`` by how far they move the columns, in units of each."""
+    """Return the latents of ``(d, steps, D)`` by how far they move the columns, each rescaled."""
     ranges = np.ptp(values, 1)
     scale = ranges.max(0)
     return np.argsort(-(ranges / np.where(scale > 0, scale, 1)).sum(1), kind="stable")

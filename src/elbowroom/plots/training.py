@@ -30,7 +30,7 @@ TITLES = {
 
 @dataclass
 class Series:
-    """One quantity over the steps: ``(n,)`` and ``(n,)``, or ``(n, d)`` where it has dimensions."""
+    """One quantity at n steps: values are ``(n,)``, or ``(n, d)`` where it has dimensions."""
 
     name: str
     held_out: bool
@@ -61,7 +61,7 @@ def collect(rows: Sequence[Mapping[str, Any]]) -> list[Panel]:
     """Sort rows into panels: a quantity's parts and its validation values share one.
 
     Args:
-        rows: of ``metrics.jsonl``: ``step`` and any of ``bound``, ``kl/z``, ``validation/bound``, …;
+        rows: of ``metrics.jsonl``: ``step`` and any of ``bound``, ``kl/z``, ``validation/bound``;
             values are numbers or lists of numbers.
     """
     series: dict[str, Series] = {}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from elbowroom.conditional import Product, as_joint
-from elbowroom.draw import Draw, Measure, Site
+from elbowroom.draw import Draw, Measure, Site, score
 from elbowroom.gradients.base import Particles
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import MASK, Scope
@@ -41,7 +41,9 @@ class Amortized(Posterior):
             if particles.log_measure is None:
                 pending = 1
             if name in scope:
-                clamp(particles, q, scope[name], scope[name + MASK])
+                # From here on nothing of it is absent, and q is no longer of one kind.
+                clamp(particles, q, scope[name], draw.scope.pop(name + MASK))
+                q = None
             extend(draw, particles)
             draw.sites[name] = Site(
                 particles.value,
@@ -84,7 +86,7 @@ def clamp(particles: Particles, q: Distribution, observed: Tensor, mask: Tensor)
 
     Enumerated states keep their values and change their measure; drawn ones take the value.
     """
-    log_q = q.log_prob(particles.value) if particles.log_q is None else particles.log_q
+    log_q = score(q, particles.value) if particles.log_q is None else particles.log_q
     particles.log_q = torch.where(mask, 0.0, log_q)
     if particles.log_measure is None:
         where = mask.reshape(mask.shape + (1,) * (observed.dim() - mask.dim()))

@@ -75,7 +75,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """Write tensors atomically as safetensors."""
     from safetensors.torch import save_file
 
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Copies, since the format refuses tensors that share memory (a module in two places).
+    whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, lambda part: save_file(whole, part, dict(metadata)))
 
 

@@ -68,13 +68,25 @@ def create(
         partial.mkdir(parents=True)
         write_json(partial / CONFIG, config)
         save(partial)
-        if folder.exists():
-            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-        os.replace(partial, folder)
+        switch(partial, folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def switch(new: Path, folder: Path) -> None:
+    """Put a folder in the place of another, which is deleted last and put back on failure."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        os.replace(folder, aside)
+    try:
+        os.replace(new, folder)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def refuse_existing(folder: Path, overwrite: bool) -> None:

@@ -94,3 +94,14 @@ def decode_grid(model: Model, latents: Tensor) -> Tensor:
     """Decode ``(rows, points, d)`` to ``(rows, points, *event)``."""
     decoded = model.decode({"z": latents.flatten(0, 1)})["x"]
     return decoded.unflatten(0, latents.shape[:2])
+
+
+def plane(model: Model, side: int, tail: float) -> Tensor:
+    """Decode a grid of the prior's quantiles in two dimensions, ``(side, side, *event)``.
+
+    The second latent grows upwards; quantiles go from `tail` to ``1 - tail``.
+    """
+    levels = torch.linspace(tail, 1 - tail, side, dtype=torch.float64)
+    quantiles = torch.special.ndtri(levels).float()
+    second, first = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
+    return decode_grid(model, torch.stack([first, second], -1))

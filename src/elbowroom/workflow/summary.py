@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from elbowroom.data import builtin
 from elbowroom.data.spec import DataSpec
+from elbowroom.report import sections
 from elbowroom.report.card import model_card
-from elbowroom.report.html import Section, write_report
+from elbowroom.report.html import write_report
 from elbowroom.train.files import write_text
 
 EXPLAINED = {
@@ -25,15 +27,117 @@ EXPLAINED = {
     "training_seconds": ("training time", "wall clock"),
 }
 Drawn = dict[str, tuple[Path, str]]
+GLANCE = ("log_marginal", "elbo", "bits_per_dim", "reconstruction_error", "active_units", "training_seconds")
+SHOWING_DATA = ("reconstructions", "snapshots", "interpolations", "traversals", "samples", "latents", "correlations")
+FIGURES = {
+    "Pictures": ("reconstructions", "samples", "correlations", "snapshots"),
+    "Latent space": ("latents", "manifold", "traversals", "interpolations", "kl"),
+    "Training": ("training", "likelihoods"),
+}
+
+
+def write(
+    folder: Path,
+    spec: DataSpec,
+    config: dict[str, Any],
+    result: dict[str, Any],
+    drawn: Drawn,
+    model: str,
+    embed: bool,
+) -> None:
+    """Write ``report.html`` and the model card.
+
+    Args:
+        folder: the run folder.
+        spec: what is known of the data.
+        config: the run's configuration.
+        result: what the evaluation found.
+        drawn: path and caption of every figure, by name.
+        model: the model as mathematics.
+        embed: whether the report may hold pictures of the data.
+    """
+    title = f"{config['request']['model']['type']} on {spec.name}"
+    commands = command_lines(config, folder)
+    write_report(
+        folder / "report.html",
+        title=title,
+        lead=spec.description,
+        summary=glance(result),
+        sections=[
+            sections.data(spec.description, facts(spec)),
+            sections.model(model),
+            sections.evaluation(headline_rows(result), explanations(result), reasons(result)),
+            *(sections.figures(h, drawn, names, SHOWING_DATA) for h, names in FIGURES.items()),
+            sections.reproduction(commands, config["versions"]),
+        ],
+        embeds_data=embed,
+    )
+    card = model_card(
+        title=title,
+        data=spec.description,
+        model=model,
+        figures=headline_rows(result),
+        commands=commands,
+        versions=config["versions"],
+        images=spec.image is not None,
+        dataset=spec.name if spec.name in builtin.names() else None,
+    )
+    write_text(folder / "README.md", card)
+
+
+def glance(result: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the most telling figures, each with its unit and standard error."""
+    found = [k for k in GLANCE if isinstance(result.get(k), dict)]
+    return {EXPLAINED[k][0]: (shown(result[k]), below(result[k])) for k in found}
+
+
+def below(number: dict[str, Any]) -> str:
+    error = shown_error(number)
+    return f"± {error} {number.get('unit', '')}" if error else str(number.get("unit", ""))
+
+
+def facts(spec: DataSpec) -> dict[str, object]:
+    """Return what a reader wants to know of the data besides the description."""
+    return {
+        "source": spec.source,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "fingerprint": spec.fingerprint,
+    }
+
+
+def explanations(result: dict[str, Any]) -> list[str]:
+    """Return the meaning of every figure in :func:`headline_rows`."""
+    return [EXPLAINED[key][1] for key in headline_keys(result)]
+
+
+def reasons(result: dict[str, Any]) -> dict[str, str]:
+    """Return why a figure is not there, by title."""
+    absent = result.get("not_available", {})
+    return {EXPLAINED.get(k, (k, ""))[0]: str(why) for k, why in absent.items()}
+
+
+def command_lines(config: dict[str, Any], folder: Path) -> list[str]:
+    """Return the commands that repeat, judge and use the run."""
+    return [
+        f"elbowroom fit config.yaml --out {folder.name}   # the tree under 'request' in config.json",
+        f"elbowroom evaluate {folder.name} --samples 5000",
+        f"elbowroom sample {folder.name} -n 64",
+    ]
 
 
 def headline_rows(result: dict[str, Any]) -> list[list[str]]:
     """Return title, value, standard error and unit of every figure there is."""
     return [
-        [title, shown(result[key]), shown_error(result[key]), result[key].get("unit", "")]
-        for key, (title, _) in EXPLAINED.items()
-        if isinstance(result.get(key), dict) and "value" in result[key]
+        [EXPLAINED[k][0], shown(result[k]), shown_error(result[k]), result[k].get("unit", "")]
+        for k in headline_keys(result)
     ]
+
+
+def headline_keys(result: dict[str, Any]) -> list[str]:
+    """Return the figures that were found, in the order they are explained in."""
+    found = (k for k in EXPLAINED if isinstance(result.get(k), dict))
+    return [k for k in found if result[k].get("value") is not None]
 
 
 def shown(number: Any) -> str:
@@ -41,7 +145,9 @@ def shown(number: Any) -> str:
     if not isinstance(number, dict) or number.get("value") is None:
         return "–"
     value = number["value"]
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 10_000 else f"{value:.4g}" if abs(value) < 1 else f"{value:.2f}"
+    if isinstance(value, int) or abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
 
 
 def shown_error(number: dict[str, Any]) -> str:

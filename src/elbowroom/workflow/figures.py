@@ -1,0 +1,222 @@
+"""Every picture that a run's data and model allow, into its ``figures`` folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elbowroom.data.dataset import Splits
+from elbowroom.errors import UserError
+from elbowroom.evaluate.likelihood import elbo
+from elbowroom.model import Model
+from elbowroom.plots import curves, images, latent, likelihood, tables
+from elbowroom.plots.style import save
+from elbowroom.train import metrics
+from elbowroom.workflow import snapshots
+from elbowroom.workflow.decoding import decode_grid, lines, plane, prior_means, single_latent, varied
+from elbowroom.workflow.pictures import as_pictures
+
+SHOWN, ROWS, POINTS, SIDE, TAIL = 20, 10, 11, 20, 0.025
+SCATTERED = 3000
+Drawn = dict[str, tuple[Path, str]]
+Figure = Any
+
+
+class Artist:
+    """Draws what a fitted model can show; figures that do not apply are left out.
+
+    Args:
+        model: the model.
+        splits: its data.
+        folder: the run folder.
+        seed: of samples.
+    """
+
+    def __init__(self, model: Model, splits: Splits, folder: Path, seed: int) -> None:
+        self.model, self.splits, self.spec, self.seed = model, splits, splits.spec, seed
+        self.folder, self.drawn = folder, {}
+        self.test = splits.test.batch(torch.arange(min(len(splits.test), SCATTERED)))
+        self.rows = metrics.read(folder / "metrics.jsonl")
+
+    def draw(self, name: str, caption: str, make: Callable[[], Figure | None]) -> None:
+        """Make and save a figure, unless there is nothing to show."""
+        figure = make()
+        if figure is not None:
+            path = self.folder / "figures" / f"{name}.png"
+            save(figure, path)
+            self.drawn[name] = (path, caption)
+
+    def pictures(self, values: Tensor) -> np.ndarray:
+        return as_pictures(values.numpy(), self.spec)
+
+    def latents(self) -> Tensor | None:
+        """Return the posterior means of test data ``(N, d)``, or None."""
+        try:
+            return single_latent(self.model, self.test)
+        except UserError:
+            return None
+
+    def kl(self) -> Tensor | None:
+        """Return the KL divergence per latent dimension over test data, nats, ``(d,)``."""
+        bound = elbo(self.model, self.splits.test.take(slice(0, 1000)), samples=1, seed=self.seed)
+        per_dimension = bound.kl_per_dimension.get("z")
+        return None if per_dimension is None else per_dimension.flatten().float()
+
+
+def draw_all(model: Model, splits: Splits, folder: Path, seed: int) -> Drawn:
+    """Draw every figure that applies; return path and caption by name."""
+    (folder / "figures").mkdir(exist_ok=True)
+    artist = Artist(model.eval(), splits, folder, seed)
+    with torch.no_grad():
+        if splits.spec.image is None:
+            draw_tables(artist)
+        else:
+            draw_pictures(artist)
+        draw_latents(artist)
+    rows = artist.rows
+    artist.draw("training", "Every term of the objective as training went on.", lambda: curves.training_curves(rows))
+    return artist.drawn
+
+
+def draw_pictures(artist: Artist) -> None:
+    """Draw reconstructions, samples and snapshots of picture data."""
+    model, test = artist.model, {k: v[:SHOWN] for k, v in artist.test.items()}
+    originals = artist.pictures(test["x"])
+    rebuilt = artist.pictures(model.reconstruct(test)["x"])
+    artist.draw(
+        "reconstructions",
+        "Test data (upper rows) and the likelihood's mean at their posterior means (lower rows).",
+        lambda: images.reconstructions(originals, rebuilt),
+    )
+    if model.prior is not None:
+        decoded = artist.pictures(prior_means(model, 64, artist.seed))
+        artist.draw(
+            "samples",
+            "The likelihood's mean at 64 draws from the prior.",
+            lambda: images.image_grid(decoded, title="Samples"),
+        )
+    artist.draw(
+        "snapshots",
+        "The same test data and the same prior draws, decoded at the first and later steps.",
+        lambda: snapshot_figure(artist),
+    )
+
+
+def snapshot_figure(artist: Artist) -> Figure | None:
+    """Draw the pictures that were kept during training."""
+    kept = snapshots.load(artist.folder / "figures")
+    if "original" not in kept:
+        return None
+
+    def by_step(name: str) -> dict[int, np.ndarray]:
+        found = {int(k.split("/")[1]): v for k, v in kept.items() if k.startswith(f"{name}/")}
+        return {step: as_pictures(found[step], artist.spec) for step in sorted(found)}
+
+    originals = as_pictures(kept["original"], artist.spec)
+    return images.snapshots(originals, by_step("reconstruction"), by_step("sample"))
+
+
+def draw_tables(artist: Artist) -> None:
+    """Draw marginals, correlations and reconstructions of a table."""
+    spec, model = artist.spec, artist.model
+    names = list(spec.columns or [f"x{i}" for i in range(spec.size)])
+    data = artist.test["x"].flatten(1).numpy()
+    rebuilt = model.reconstruct(artist.test)["x"].flatten(1).numpy()
+    artist.draw(
+        "reconstructions",
+        "Each column of the test data against its reconstruction.",
+        lambda: tables.reconstruction_scatter(data, rebuilt, names),
+    )
+    if model.prior is None:
+        return
+    sampled = model.sample(max(len(data), 500), seed=artist.seed)["x"].flatten(1).numpy()
+    artist.draw(
+        "samples",
+        "Columns of the test data and of samples from the model.",
+        lambda: tables.pair_plot(data, sampled, names),
+    )
+    artist.draw(
+        "correlations",
+        "Correlations between columns, in the test data and in samples.",
+        lambda: tables.correlation_matrices(data, sampled, names),
+    )
+
+
+def draw_latents(artist: Artist) -> None:
+    """Draw what the latents hold and what they do, for a model with one latent vector."""
+    z = artist.latents()
+    if z is None:
+        return
+    labels = artist.test.get("label")
+    artist.draw(
+        "latents",
+        "Posterior means of test data" + ("" if z.shape[1] == 2 else ", on their two principal axes") + ".",
+        lambda: latent.latent_scatter(
+            z.numpy(), None if labels is None else labels.numpy(), artist.spec.labels
+        ),
+    )
+    kl = artist.kl() if artist.model.prior is not None else None
+    spread = z.var(0, unbiased=False)
+    if kl is not None:
+        artist.draw(
+            "kl",
+            "Nats that each latent dimension carries; those whose posterior mean does not vary are pale.",
+            lambda: curves.kl_per_dimension(kl.numpy(), (spread > 0.01).numpy()),
+        )
+    draw_walks(artist, z, spread, kl)
+    draw_densities(artist)
+
+
+def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> None:
+    """Draw traversals, interpolations and, in two dimensions, the manifold."""
+    order = spread.argsort(descending=True)[:ROWS]
+    grid = decode_grid(artist.model, varied(z[0], order, POINTS, 3.0))
+    values = np.linspace(-3, 3, POINTS)
+    names = [f"z{int(i)}" + ("" if kl is None else f" · {kl[i]:.1f} nats") for i in order]
+    if artist.spec.image is None:
+        columns = list(artist.spec.columns or [f"x{i}" for i in range(artist.spec.size)])
+        artist.draw(
+            "traversals",
+            "The mean of each column as one latent goes from -3 to 3.",
+            lambda: tables.table_traversals(grid.flatten(2).numpy(), values, columns),
+        )
+        return
+    artist.draw(
+        "traversals",
+        "One latent at a time from -3 to 3, the others at a test datum's posterior mean.",
+        lambda: images.traversals(artist.pictures(grid), values, names),
+    )
+    half = min(8, len(z) // 2)
+    path = artist.pictures(decode_grid(artist.model, lines(z[:half], z[half : 2 * half], POINTS)))
+    artist.draw(
+        "interpolations",
+        "Straight lines between the posterior means of pairs of test data.",
+        lambda: images.interpolations(path),
+    )
+    if z.shape[1] == 2:
+        artist.draw("manifold", "The latent plane, decoded at the prior's quantiles.", lambda: manifold_figure(artist))
+
+
+def manifold_figure(artist: Artist) -> Figure:
+    """Draw the latent plane, decoded."""
+    return images.manifold(artist.pictures(plane(artist.model, SIDE, TAIL)), (TAIL, 1 - TAIL))
+
+
+def draw_densities(artist: Artist) -> None:
+    """Draw the bound of each datum, training against test."""
+    if artist.model.prior is None:
+        return
+    train, test = (
+        elbo(artist.model, part.take(slice(0, 1000)), samples=10, seed=artist.seed).values.numpy()
+        for part in (artist.splits.train, artist.splits.test)
+    )
+    artist.draw(
+        "likelihoods",
+        "The evidence lower bound of single data, training against test.",
+        lambda: likelihood.log_likelihood_histogram(train, test),
+    )
