@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 @pytest.fixture(autouse=True)
 def _no_leaks() -> Iterator[None]:
-    """Fail a test that changes a global of torch: its dtype, its validation flag, its generator."""
+    """Fail a test that leaves torch's default dtype or its validation flag changed."""
     before = torch.get_default_dtype(), Distribution._validate_args
     yield
     after = torch.get_default_dtype(), Distribution._validate_args

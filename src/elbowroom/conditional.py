@@ -103,7 +103,7 @@ class Product(Part):
             if "." in name or not name:
                 raise UserError(f"site name {name!r}: a dot is kept for masks ('x.mask')")
             if hasattr(nn.ModuleDict, name):
-                raise UserError(f"site name {name!r} is taken by torch.nn.ModuleDict; take another")
+                raise UserError(f"site name {name!r} is torch.nn.ModuleDict's; take another")
         self.sites = sites
 
     @property
@@ -128,8 +128,9 @@ class Product(Part):
         scope = dict(scope)
         for name, conditional in self.sites.items():
             p = conditional(scope)
-            drawn = p.sample() if p.batch_shape[1] == size else p.expand((1, size)).sample()
-            scope[name] = conditional.value_of(drawn) if hasattr(conditional, "value_of") else drawn
+            drawn = (p if p.batch_shape[1] == size else p.expand((1, size))).sample()
+            coded = hasattr(conditional, "value_of")  # a codebook index, not what networks read
+            scope[name] = conditional.value_of(drawn) if coded else drawn
         return scope
 
 

@@ -134,7 +134,7 @@ class Site:
 
 
 def score(q: Distribution, value: Tensor) -> Tensor:
-    """Return ``log q(value)``, ``(k·S, B)``, where every row of q, ``(S, B)``, gave k particles."""
+    """Return ``log q(value)``, ``(k·S, B)``: every row of q, ``(S, B)``, gave k particles."""
     rows = q.batch_shape[0]
     if rows == 1 or rows == value.shape[0]:
         return q.log_prob(value)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from elbowroom.conditional import Joint, as_joint
+from elbowroom.conditional import as_joint
 from elbowroom.distributions.base import Factorised
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError

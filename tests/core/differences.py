@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from oracles.discrete import BinaryLatents
-from oracles.linear_gaussian import LinearGaussian
-from oracles.toy import Toy
 from torch import Tensor
 
 import elbowroom as er
+from oracles.discrete import BinaryLatents
+from oracles.linear_gaussian import LinearGaussian
+from oracles.toy import Toy
 
 
 def differences(model: er.Model, truth: Callable[[er.Model], float], step: float = 1e-5) -> Tensor:

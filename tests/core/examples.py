@@ -76,8 +76,14 @@ def exact_model() -> er.Model:
 
 
 def chain_model() -> er.Model:
-    sites = {"y": encoder(), "z": er.Conditional(mlp(SIZE + DIM, [], 2 * DIM), er.Gaussian(DIM), ("x", "y"))}
-    priors = {"y": er.StandardNormal(DIM), "z": er.Conditional(mlp(DIM, [], 2 * DIM), er.Gaussian(DIM), "y")}
+    sites = {
+        "y": encoder(),
+        "z": er.Conditional(mlp(SIZE + DIM, [], 2 * DIM), er.Gaussian(DIM), ("x", "y")),
+    }
+    priors = {
+        "y": er.StandardNormal(DIM),
+        "z": er.Conditional(mlp(DIM, [], 2 * DIM), er.Gaussian(DIM), "y"),
+    }
     return er.Model(er.Product(priors), decoder(), er.Amortized(er.Product(sites)))
 
 
@@ -117,7 +123,9 @@ FAMILIES: dict[str, Callable[[], nn.Module]] = {
     "poisson": lambda: er.Poisson(SIZE),
     "continuous_bernoulli": lambda: er.ContinuousBernoulli(SIZE),
     "discretized_logistic": lambda: er.DiscretizedLogistic(SIZE, levels=8),
-    "discretized_logistic_mixture": lambda: er.DiscretizedLogisticMixture(SIZE, components=2, levels=8),
+    "discretized_logistic_mixture": lambda: er.DiscretizedLogisticMixture(
+        SIZE, components=2, levels=8
+    ),
     "delta": lambda: er.Delta(SIZE),
     "flow": lambda: Flow(SIZE, hidden=(5,), context=2),
 }
@@ -148,7 +156,11 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "cubature": Cubature,
     "location": lambda: Location(64),
     "elbo": lambda: er.ELBO(
-        2, {"z": er.ScoreFunction()}, beta={"z": er.Linear(0.0, 1.0, 5)}, weights={"x": 2.0}, form="sampled"
+        2,
+        {"z": er.ScoreFunction()},
+        beta={"z": er.Linear(0.0, 1.0, 5)},
+        weights={"x": 2.0},
+        form="sampled",
     ),
     "iwae": lambda: er.IWAE(3, er.Pathwise(), per_stratum=True),
     "adversarial": lambda: Adversarial(mlp(SIZE, [5], 1)),

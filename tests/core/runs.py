@@ -45,7 +45,11 @@ def game() -> tuple[er.Model, Adversarial, dict[str, Any]]:
     torch.manual_seed(0)
     generator = er.Conditional(er.nets.MLP(2, [8], SIZE), er.Gaussian(SIZE, scale=0.1), "z")
     model = er.Model(er.StandardNormal(2), generator, None)
-    return model, Adversarial(er.nets.MLP(SIZE, [8], 1)), {**BASE, "turns": {"critic": 2, "model": 1}}
+    return (
+        model,
+        Adversarial(er.nets.MLP(SIZE, [8], 1)),
+        {**BASE, "turns": {"critic": 2, "model": 1}},
+    )
 
 
 BASE = {"steps": 20, "batch_size": 16, "evaluate_every": 5, "log_every": 4, "seed": 7}
@@ -81,4 +85,6 @@ def assert_same(first: Path, second: Path) -> None:
     """Two folders hold the same, bit for bit."""
     a, b = everything(first), everything(second)
     assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a), [n for n in a if not torch.equal(a[n], b[n])]
+    assert all(torch.equal(a[name], b[name]) for name in a), [
+        n for n in a if not torch.equal(a[n], b[n])
+    ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from oracles.discrete import BinaryLatents
-from oracles.linear_gaussian import LinearGaussian
 from torch import Tensor, nn
 
 import elbowroom as er
 from elbowroom.posteriors.exact import Exact
+from oracles.discrete import BinaryLatents
+from oracles.linear_gaussian import LinearGaussian
 
 
 def tensor(array: np.ndarray) -> Tensor:
@@ -44,9 +44,7 @@ def diagonal_encoder(size: int, dim: int, seed: int = 0) -> er.Conditional:
 def linear_model(truth: LinearGaussian, posterior: nn.Module | None = None) -> er.Model:
     """The model of an oracle, with a posterior or the exact one."""
     likelihood, dim = linear_likelihood(truth), truth.weight.shape[1]
-    return er.Model(
-        er.StandardNormal(dim), likelihood, posterior or Exact(likelihood, dim)
-    )
+    return er.Model(er.StandardNormal(dim), likelihood, posterior or Exact(likelihood, dim))
 
 
 def bernoulli_of(logits: np.ndarray) -> er.Learned:
@@ -77,7 +75,9 @@ def toy_model(mean: float = 0.3, variance: float = 0.9) -> er.Model:
     )
 
 
-def gradients(objective: er.ELBO, model: er.Model, batch: dict[str, Tensor], step: int = 0) -> Tensor:
+def gradients(
+    objective: er.ELBO, model: er.Model, batch: dict[str, Tensor], step: int = 0
+) -> Tensor:
     """One flat gradient of the loss over the model's parameters; absent ones are zero."""
     loss = objective(model, batch, torch.tensor(float(step)))
     parameters = [p for p in model.parameters() if p.requires_grad]

@@ -35,13 +35,17 @@ def test_gradients_are_disjoint() -> None:
     with seeded(0):
         loss = objective(model, {"x": data(64)}, STEP)
     generator, critic = list(model.parameters()), list(objective.parameters())
-    through = torch.autograd.grad(loss.players["critic"], generator, retain_graph=True, allow_unused=True)
+    through = torch.autograd.grad(
+        loss.players["critic"], generator, retain_graph=True, allow_unused=True
+    )
     assert all(g is None for g in through)
     expected = {
         "model": torch.autograd.grad(loss.total, generator, retain_graph=True),
         "critic": torch.autograd.grad(loss.players["critic"], critic),
     }
-    before = {name: [p.detach().clone() for p in one.parameters] for name, one in state.players.items()}
+    before = {
+        name: [p.detach().clone() for p in one.parameters] for name, one in state.players.items()
+    }
     with seeded(0):
         step(state, {"x": data(64)})
     for name, one in state.players.items():
@@ -80,6 +84,9 @@ def test_the_game_moves_the_samples_to_the_data() -> None:
 
 def test_a_parameter_has_one_player() -> None:
     model, objective = gan()
-    shared = {"model": [*model.parameters(), *objective.parameters()], "critic": objective.parameters()}
+    shared = {
+        "model": [*model.parameters(), *objective.parameters()],
+        "critic": objective.parameters(),
+    }
     with pytest.raises(UserError, match="share a parameter"):
         init(model, objective, Settings(), shared)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from oracles import linear_gaussian
-from oracles.toy import X as X_TOY
-from oracles.toy import Toy
 from small import diagonal_encoder, gradients, linear, linear_model, tensor, toy_model, z_score
 
 import elbowroom as er
 from elbowroom.gradients.cubature import Cubature
 from elbowroom.objectives.iwae import IWAE
 from elbowroom.random import seeded
+from oracles import linear_gaussian
+from oracles.toy import Toy
+from oracles.toy import X as X_TOY
 
 pytestmark = pytest.mark.usefixtures("double")
 STEP = 0.0

@@ -37,7 +37,10 @@ def test_configuration_round_trip(name: str) -> None:
     assert er.to_config(again) == tree
     if isinstance(made, nn.Module):
         again.load_state_dict(made.state_dict())
-        assert all(torch.equal(a, b) for a, b in zip(made.state_dict().values(), again.state_dict().values()))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(made.state_dict().values(), again.state_dict().values())
+        )
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -89,7 +92,9 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
             p.add_(0.1 * torch.randn_like(p))
     with seeded(1):
         er.ELBO(2)(model, batch(), STEP).total.backward()
-    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    silent = [
+        n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0
+    ]
     assert silent == []
 
 
@@ -132,7 +137,9 @@ def test_permuting_particles_permutes_densities(name: str) -> None:
         torch.testing.assert_close(model.log_likelihood(flipped)[key], value.flip(0))
     for site in draw.sites.values():
         if site.q is not None and site.q.batch_shape[0] == 1:
-            torch.testing.assert_close(site.q.log_prob(site.value.flip(0)), site.log_q.flip(0), atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(
+                site.q.log_prob(site.value.flip(0)), site.log_q.flip(0), atol=1e-4, rtol=1e-4
+            )
 
 
 @pytest.mark.parametrize("name", ["ladder", "quantized", "exact"])

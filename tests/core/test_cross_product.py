@@ -30,16 +30,28 @@ SUPPORTS: dict[str, Any] = {
 
 
 def gaussian() -> tuple[nn.Module, nn.Module, int]:
-    return er.StandardNormal(DIM), er.Conditional(er.nets.MLP(SIZE, [5], 2 * DIM), er.Gaussian(DIM), "x"), DIM
+    return (
+        er.StandardNormal(DIM),
+        er.Conditional(er.nets.MLP(SIZE, [5], 2 * DIM), er.Gaussian(DIM), "x"),
+        DIM,
+    )
 
 
 def flow() -> tuple[nn.Module, nn.Module, int]:
     family = Flow(DIM, kind="coupling", hidden=(5,), context=1)
-    return er.StandardNormal(DIM), er.Conditional(er.nets.MLP(SIZE, [5], family.size), family, "x"), DIM
+    return (
+        er.StandardNormal(DIM),
+        er.Conditional(er.nets.MLP(SIZE, [5], family.size), family, "x"),
+        DIM,
+    )
 
 
 def laplace() -> tuple[nn.Module, nn.Module, int]:
-    return er.Learned(er.Laplace(DIM)), er.Conditional(er.nets.MLP(SIZE, [], 2 * DIM), er.Laplace(DIM), "x"), DIM
+    return (
+        er.Learned(er.Laplace(DIM)),
+        er.Conditional(er.nets.MLP(SIZE, [], 2 * DIM), er.Laplace(DIM), "x"),
+        DIM,
+    )
 
 
 def per_datum() -> tuple[nn.Module, nn.Module, int]:
@@ -56,10 +68,16 @@ def quantized() -> tuple[nn.Module, nn.Module, int]:
 
 
 def binary() -> tuple[nn.Module, nn.Module, int]:
-    return er.Learned(er.Bernoulli(3)), er.Conditional(er.nets.MLP(SIZE, [5], 3), er.Bernoulli(3), "x"), 3
+    return (
+        er.Learned(er.Bernoulli(3)),
+        er.Conditional(er.nets.MLP(SIZE, [5], 3), er.Bernoulli(3), "x"),
+        3,
+    )
 
 
-POSTERIORS = {f.__name__: f for f in (gaussian, flow, laplace, per_datum, experts, quantized, binary)}
+POSTERIORS = {
+    f.__name__: f for f in (gaussian, flow, laplace, per_datum, experts, quantized, binary)
+}
 PATHWISE = {
     "elbo": lambda: er.ELBO(2),
     "sampled": lambda: er.ELBO(form="sampled", beta=0.5),

@@ -74,7 +74,9 @@ def test_without_validation_the_last_parameters_are_kept() -> None:
     assert all(torch.equal(v, state_after[k]) for k, v in model.state_dict().items())
 
 
-def last_parameters(model: er.Model, objective: er.ELBO, settings: dict[str, Any]) -> dict[str, torch.Tensor]:
+def last_parameters(
+    model: er.Model, objective: er.ELBO, settings: dict[str, Any]
+) -> dict[str, torch.Tensor]:
     kept: dict[str, torch.Tensor] = {}
 
     class Last:
@@ -85,7 +87,9 @@ def last_parameters(model: er.Model, objective: er.ELBO, settings: dict[str, Any
     return kept
 
 
-def test_validation_sees_each_datum_once_under_the_average(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validation_sees_each_datum_once_under_the_average(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     torch.manual_seed(0)
     model = small_model()
     state = init(model, QUIET, Settings(average=0.5))
@@ -117,7 +121,13 @@ def test_batch_size_does_not_change_the_scale_of_the_bound() -> None:
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0
         history = fit(
-            model, data().train, QUIET, steps=steps, batch_size=size, log_every=steps, learning_rate=1e-9
+            model,
+            data().train,
+            QUIET,
+            steps=steps,
+            batch_size=size,
+            log_every=steps,
+            learning_rate=1e-9,
         )
         rows.append(history.rows[-1])
     assert rows[0]["bound"] == pytest.approx(rows[1]["bound"], abs=1e-4)

@@ -16,7 +16,9 @@ from elbowroom.train.run_folder import load
 
 
 @pytest.fixture(scope="module", params=list(RUNS))
-def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def whole(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
     """An uninterrupted run and its name."""
     folder = tmp_path_factory.mktemp(request.param) / "whole"
     model, objective, settings = RUNS[request.param]()
@@ -88,7 +90,7 @@ def test_a_run_can_be_extended(tmp_path: Path) -> None:
 def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path) -> None:
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
         model, objective, settings = rich()
-        torch.manual_seed(hash(name) % 1000)  # the caller's stream has no say
+        torch.manual_seed(ord(name))  # the caller's stream has no say
         fit(model, data(), objective, out=tmp_path / name, **{**settings, "seed": seed})
     assert_same(tmp_path / "a", tmp_path / "b")
     with pytest.raises(AssertionError):

@@ -70,7 +70,9 @@ def test_clipping_keeps_the_direction_and_caps_the_norm() -> None:
     for state in (free, clipped, loose):
         step(state, data())
     assert gradient(clipped).norm().item() == pytest.approx(1e-3, rel=1e-3)
-    torch.testing.assert_close(gradient(clipped) / 1e-3, gradient(free) / gradient(free).norm(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        gradient(clipped) / 1e-3, gradient(free) / gradient(free).norm(), atol=1e-4, rtol=1e-3
+    )
     torch.testing.assert_close(gradient(loose), gradient(free))
 
 

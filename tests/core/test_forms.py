@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from oracles import linear_gaussian
-from oracles.toy import X as X_TOY
-from oracles.toy import Toy
 from small import diagonal_encoder, linear_model, tensor, toy_model
 
 import elbowroom as er
@@ -15,15 +12,18 @@ from elbowroom.distributions.full_gaussian import FullGaussian
 from elbowroom.distributions.kl import closed_kl
 from elbowroom.errors import UserError
 from elbowroom.gradients.cubature import Cubature
-from elbowroom.objectives.iwae import IWAE
 from elbowroom.objectives.forms import (
     evidence_minus_divergence,
     joint_plus_entropy,
     likelihood_minus_divergence,
 )
+from elbowroom.objectives.iwae import IWAE
 from elbowroom.posteriors.exact import Exact
 from elbowroom.random import seeded
 from elbowroom.shapes import as_scope
+from oracles import linear_gaussian
+from oracles.toy import Toy
+from oracles.toy import X as X_TOY
 
 pytestmark = pytest.mark.usefixtures("double")
 TRUTH = linear_gaussian.random_model(size=5, dim=3, seed=1)
@@ -39,7 +39,9 @@ def test_toy_is_exact_in_all_three_forms() -> None:
     for form in (one, two, three):
         assert form.item() == pytest.approx(Toy().elbo(), abs=1e-10)
         assert form.item() == pytest.approx(-2.13662, abs=5e-6)
-    assert exact.log_evidence(as_scope(batch)).item() == pytest.approx(Toy().log_evidence(), abs=1e-12)
+    assert exact.log_evidence(as_scope(batch)).item() == pytest.approx(
+        Toy().log_evidence(), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("form", ["closed", "sampled", "entropy"])
@@ -50,7 +52,8 @@ def test_elbo_forms_equal_the_oracle(form: str) -> None:
     q = encoder(as_scope(batch))
     means, scales = q.mean[0].detach().numpy(), q.stddev[0].detach().numpy()
     expected = [
-        TRUTH.elbo(X[n : n + 1], means[n : n + 1], np.diag(scales[n] ** 2))[0] for n in range(len(X))
+        TRUTH.elbo(X[n : n + 1], means[n : n + 1], np.diag(scales[n] ** 2))[0]
+        for n in range(len(X))
     ]
     np.testing.assert_allclose(loss.metrics["bound"].numpy(), expected, rtol=1e-10)
 

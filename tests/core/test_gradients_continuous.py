@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from differences import as_toy, differences, linear_elbo
-from oracles import linear_gaussian
-from oracles.toy import X
 from small import diagonal_encoder, gradients, linear_model, tensor, toy_model, z_score
 
 import elbowroom as er
@@ -16,6 +14,8 @@ from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
 from elbowroom.objectives.base import Objective
 from elbowroom.objectives.iwae import IWAE
 from elbowroom.random import seeded
+from oracles import linear_gaussian
+from oracles.toy import X
 
 pytestmark = pytest.mark.usefixtures("double")
 ENCODER = [2, 3, 4, 5]  # places of the toy's encoder in its flat gradient
@@ -91,22 +91,30 @@ def test_iwae_of_one_landing_is_the_elbos() -> None:
 def test_dreg_has_lower_variance_in_the_encoder() -> None:
     model, x = toy_model(), torch.full((1, 1), X)
     plain, doubly = (
-        repeated(IWAE(10, g), model, x, 500)[:, ENCODER] for g in (Pathwise(), DoublyReparameterised())
+        repeated(IWAE(10, g), model, x, 500)[:, ENCODER]
+        for g in (Pathwise(), DoublyReparameterised())
     )
     assert doubly.var(0).sum() < 0.5 * plain.var(0).sum()
 
 
 def test_landing_is_noiseless_at_the_posterior() -> None:
     model, x = toy_model(mean=0.75, variance=0.5), torch.full((1, 1), X)
-    assert repeated(er.ELBO(gradient=StickingTheLanding()), model, x, 20)[:, ENCODER].abs().max() < 1e-12
+    assert (
+        repeated(er.ELBO(gradient=StickingTheLanding()), model, x, 20)[:, ENCODER].abs().max()
+        < 1e-12
+    )
     assert repeated(er.ELBO(form="sampled"), model, x, 20)[:, ENCODER].std(0).max() > 0.1
 
 
 def test_cubature_is_deterministic_and_of_degree_three() -> None:
-    q = er.Gaussian(3)(torch.randn(4, 6, generator=torch.Generator().manual_seed(0)), torch.Size((1, 4)))
+    q = er.Gaussian(3)(
+        torch.randn(4, 6, generator=torch.Generator().manual_seed(0)), torch.Size((1, 4))
+    )
     z = Cubature().draw(q, 1).value
     assert z.shape == (6, 4, 3)
     torch.testing.assert_close(z.mean(0), q.mean[0])
     centred = z - q.mean
-    torch.testing.assert_close(torch.einsum("sbi,sbj->bij", centred, centred) / 6, q.variance[0].diag_embed())
+    torch.testing.assert_close(
+        torch.einsum("sbi,sbj->bij", centred, centred) / 6, q.variance[0].diag_embed()
+    )
     assert centred.pow(3).mean(0).abs().max() < 1e-12

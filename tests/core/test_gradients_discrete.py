@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from differences import as_binary, differences
-from oracles.discrete import binary_data, mixture_log_evidence, random_binary
 from small import binary_model, gradients, tensor, z_score
 from torch import nn
 
@@ -19,6 +18,7 @@ from elbowroom.objectives.base import Bound
 from elbowroom.objectives.iwae import IWAE
 from elbowroom.objectives.kl_rules import FreeBits
 from elbowroom.random import seeded
+from oracles.discrete import binary_data, mixture_log_evidence, random_binary
 
 pytestmark = pytest.mark.usefixtures("double")
 SIZE = 4
@@ -55,7 +55,9 @@ def test_enumerated_elbo_is_exact(form: str, beta: float) -> None:
     np.testing.assert_allclose(loss.metrics["bound"].numpy(), TRUTH.elbo(X), rtol=1e-10)
     assert -loss.total.item() == pytest.approx(TRUTH.elbo(X, beta).mean(), rel=1e-10)
     exact = differences(model, lambda m: float(as_binary(m).elbo(X, beta).mean()))
-    torch.testing.assert_close(gradients(objective, model, {"x": tensor(X)}), exact, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(
+        gradients(objective, model, {"x": tensor(X)}), exact, rtol=1e-6, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("latents", [4, 8])
@@ -158,7 +160,9 @@ def test_mixture_likelihood_is_exact_by_enumeration() -> None:
     x, means, logits = rng.normal(size=(6, 2)), rng.normal(size=(3, 2)), rng.normal(size=3)
     model = mixture(means, logits)
     bound = IWAE(gradient=Enumerate())(model, {"x": tensor(x)}, STEP).metrics["bound"]
-    np.testing.assert_allclose(bound.numpy(), mixture_log_evidence(x, logits, means, 0.5), rtol=1e-10)
+    np.testing.assert_allclose(
+        bound.numpy(), mixture_log_evidence(x, logits, means, 0.5), rtol=1e-10
+    )
 
 
 def mixture(means: np.ndarray, logits: np.ndarray) -> er.Model:

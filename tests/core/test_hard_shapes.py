@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from oracles import linear_gaussian
-from oracles.discrete import mixture_log_evidence
 from small import linear_model, tensor
 from torch import Tensor, nn
 
@@ -29,11 +27,15 @@ from elbowroom.priors.top_down import TopDown
 from elbowroom.random import seeded
 from elbowroom.shapes import as_scope
 from elbowroom.train.fit import fit
+from oracles import linear_gaussian
+from oracles.discrete import mixture_log_evidence
 
 STEP = torch.tensor(0.0)
 
 
-def bound(model: er.Model, batch: dict[str, Tensor], objective: Objective, repeats: int = 20) -> float:
+def bound(
+    model: er.Model, batch: dict[str, Tensor], objective: Objective, repeats: int = 20
+) -> float:
     """The mean bound over data and many draws."""
     with torch.no_grad(), seeded(9):
         repeated = {k: v.repeat(repeats, *[1] * (v.dim() - 1)) for k, v in batch.items()}
@@ -41,7 +43,11 @@ def bound(model: er.Model, batch: dict[str, Tensor], objective: Objective, repea
 
 
 def rises(
-    model: er.Model, batch: dict[str, Tensor], objective: Objective, steps: int = 300, rate: float = 0.01
+    model: er.Model,
+    batch: dict[str, Tensor],
+    objective: Objective,
+    steps: int = 300,
+    rate: float = 0.01,
 ) -> tuple[float, float]:
     """Train through the engine and return the bound before and after."""
     before = bound(model, batch, objective)
@@ -106,7 +112,9 @@ def test_two_level_ladder(seed: int) -> None:
         "kl_per_dimension/bottom": 3,
     }
     for name in ("top", "bottom"):
-        torch.testing.assert_close(per_level[f"kl_per_dimension/{name}"].sum(-1)[0], loss.metrics[f"kl/{name}"])
+        torch.testing.assert_close(
+            per_level[f"kl_per_dimension/{name}"].sum(-1)[0], loss.metrics[f"kl/{name}"]
+        )
     sampled = bound(model, batch, er.ELBO(form="sampled"), 50)
     assert sampled == pytest.approx(bound(model, batch, er.ELBO(), 50), abs=0.1)
     assert model.sample(5)["x"].shape == (5, 8)
@@ -143,10 +151,15 @@ def test_straight_through_and_stopped_gradients(seed: int) -> None:
     torch.testing.assert_close(site.value[0], codebook[site.code[0]])
     likelihood = model.log_likelihood(draw.scope)["x"].sum()
     encoder = list(model.posterior.encoder.parameters())
-    through = torch.autograd.grad(likelihood, [*encoder, codebook], retain_graph=True, allow_unused=True)
+    through = torch.autograd.grad(
+        likelihood, [*encoder, codebook], retain_graph=True, allow_unused=True
+    )
     assert all(g.abs().max() > 0 for g in through[:-1])
     assert through[-1] is None
-    for name, (of_encoder, of_codebook) in {"codebook": (False, True), "commitment": (True, False)}.items():
+    for name, (of_encoder, of_codebook) in {
+        "codebook": (False, True),
+        "commitment": (True, False),
+    }.items():
         found = torch.autograd.grad(
             draw.losses[name].sum(), [*encoder, codebook], retain_graph=True, allow_unused=True
         )
@@ -161,7 +174,14 @@ def test_per_datum_posterior_reaches_the_exact_one() -> None:
     for parameter in model.likelihood.parameters():
         parameter.requires_grad_(False)
     objective = er.ELBO(gradient=Cubature())
-    fit(model, tensor(x), objective, steps=1500, batch_size=10, learning_rate=er.Cosine(0.05, 1e-4, over=1500))
+    fit(
+        model,
+        tensor(x),
+        objective,
+        steps=1500,
+        batch_size=10,
+        learning_rate=er.Cosine(0.05, 1e-4, over=1500),
+    )
     mean, covariance = truth.posterior(x)
     index = {"index": torch.arange(20)[None]}
     q = model.posterior.joint.sites["z"](index)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from oracles import linear_gaussian
 from small import tensor
 
 import elbowroom as er
@@ -13,12 +12,13 @@ from elbowroom.gradients.cubature import Cubature
 from elbowroom.posteriors.exact import Exact
 from elbowroom.shapes import as_scope
 from elbowroom.train.fit import fit
+from oracles import linear_gaussian
 
 SIZE, DIM = 8, 3
 
 
 def linear_vae() -> er.Model:
-    """Linear encoder and decoder, one learned decoder scale, posterior scales shared by all data."""
+    """Linear both ways; one learned decoder scale, posterior scales shared by all data."""
     return er.Model(
         er.StandardNormal(DIM),
         er.Conditional(er.nets.MLP(DIM, [], SIZE), er.Gaussian(SIZE, scale="shared"), "z"),
@@ -47,7 +47,9 @@ def test_adam_reaches_the_ppca_optimum() -> None:
     assert -1e-6 < gap < 1e-3
     weight = model.likelihood.sites["x"].net.layers[0].weight.detach().double().numpy()
     assert linear_gaussian.largest_angle(weight, optimum.basis) < 1e-2
-    bound = er.ELBO(gradient=Cubature())(model, {"x": tensor(x)}, torch.tensor(0.0)).metrics["bound"]
+    bound = er.ELBO(gradient=Cubature())(model, {"x": tensor(x)}, torch.tensor(0.0)).metrics[
+        "bound"
+    ]
     assert abs(evidence - bound.mean().item()) < 2e-3
     noise = (2 * model.likelihood.sites["x"].family.log_scale).exp().item()
     assert noise == pytest.approx(optimum.noise, rel=0.02)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from oracles import linear_gaussian
 from small import diagonal_encoder, linear_model, tensor
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from elbowroom.gradients.cubature import Cubature
 from elbowroom.model import masked_log_prob
 from elbowroom.random import seeded
 from elbowroom.shapes import as_scope
+from oracles import linear_gaussian
 
 FACTORISED = {
     "bernoulli": er.Bernoulli(4),
@@ -37,7 +37,9 @@ def entry_mask() -> Tensor:
 def test_masked_entries_do_not_matter(name: str, hidden: float) -> None:
     """Value and gradient are those of the present entries alone, whatever stands in the others."""
     family, mask = FACTORISED[name], entry_mask()
-    output = torch.randn(3, family.size, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    output = torch.randn(
+        3, family.size, generator=torch.Generator().manual_seed(0)
+    ).requires_grad_()
     x = torch.tensor([[1.0, 0, 1, 0], [0, 1, 1, 0], [0, 0, 1, 1]])
     dirty = torch.where(mask, x, hidden)
     value = masked_log_prob(family(output, torch.Size((1, 3))), dirty[None], mask[None])
@@ -60,10 +62,13 @@ def test_entry_masks_are_marginalisation() -> None:
     dirty = {"x": tensor(x), "x.mask": mask}
     q = encoder(as_scope({"x": tensor(x)}))
     means, scales = q.mean[0].detach().numpy(), q.stddev[0].detach().numpy()
-    smaller = linear_gaussian.LinearGaussian(truth.weight[kept], truth.bias[kept], truth.noise[kept])
+    smaller = linear_gaussian.LinearGaussian(
+        truth.weight[kept], truth.bias[kept], truth.noise[kept]
+    )
     loss = er.ELBO(gradient=Cubature())(model, dirty, torch.tensor(0.0))
     expected = [
-        smaller.elbo(x[n : n + 1, kept], means[n : n + 1], np.diag(scales[n] ** 2))[0] for n in range(6)
+        smaller.elbo(x[n : n + 1, kept], means[n : n + 1], np.diag(scales[n] ** 2))[0]
+        for n in range(6)
     ]
     np.testing.assert_allclose(loss.metrics["bound"].numpy(), expected, rtol=1e-10)
 
@@ -97,12 +102,12 @@ def test_absent_data_do_not_reach_encoder_or_loss(hidden: float) -> None:
     for filler in (0.0, hidden):
         with seeded(0):
             loss = er.ELBO(samples=2)(
-                model, {"x": torch.where(mask[:, None], x, filler), "x.mask": mask}, torch.tensor(0.0)
+                model,
+                {"x": torch.where(mask[:, None], x, filler), "x.mask": mask},
+                torch.tensor(0.0),
             )
         found.append([loss.total, *torch.autograd.grad(loss.total, list(model.parameters()))])
     assert all(torch.equal(a, b) for a, b in zip(*found))
     assert all(g.isfinite().all() for g in found[0])
     assert found[0][0] == -(loss.metrics["bound"]).mean()
     assert loss.metrics["log_likelihood/x"][1] == 0
-
-

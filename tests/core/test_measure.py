@@ -61,8 +61,12 @@ def test_measure_sums_to_one_and_ignores_weightless_particles() -> None:
     log = torch.tensor([[0.25, 1.0], [0.75, 0.0]]).log()
     measure, values = Measure(log), torch.tensor([[1.0, 2.0], [3.0, float("nan")]])
     torch.testing.assert_close(measure.mean(values), torch.tensor([2.5, 2.0]))
-    torch.testing.assert_close(measure.mean_entries(values[..., None])[:, 0], torch.tensor([2.5, 2.0]))
-    expected = torch.tensor([(0.25 * torch.tensor(1.0).exp() + 0.75 * torch.tensor(3.0).exp()).log(), 2.0])
+    torch.testing.assert_close(
+        measure.mean_entries(values[..., None])[:, 0], torch.tensor([2.5, 2.0])
+    )
+    expected = torch.tensor(
+        [(0.25 * torch.tensor(1.0).exp() + 0.75 * torch.tensor(3.0).exp()).log(), 2.0]
+    )
     torch.testing.assert_close(measure.log_mean_exp(values), expected)
     assert measure.weights(values).sum(0).tolist() == [1.0, 1.0]
 
@@ -198,8 +202,12 @@ def test_absent_modalities_have_no_influence(objective: er.ELBO, other: float) -
 
 def test_absent_rows_never_reach_a_network() -> None:
     model, batch, seen = experts(), views(), []
-    model.posterior.experts["b"].net.register_forward_hook(lambda _m, given, _o: seen.append(len(given[0])))
-    model.likelihood.sites["b"].net.register_forward_hook(lambda _m, given, _o: seen.append(len(given[0])))
+    model.posterior.experts["b"].net.register_forward_hook(
+        lambda _m, given, _o: seen.append(len(given[0]))
+    )
+    model.likelihood.sites["b"].net.register_forward_hook(
+        lambda _m, given, _o: seen.append(len(given[0]))
+    )
     mask = torch.tensor([True, False, True, True, False, True])
     er.ELBO(2)(model, {**batch, "b.mask": mask}, STEP)
     assert seen == [4, 4 * 4]  # four data present; two experts' two particles each
@@ -230,7 +238,12 @@ def test_bounds_of_a_mixture_are_ordered() -> None:
     model, batch = experts(), {k: v.repeat(500, 1) for k, v in views().items()}
     means = []
     with torch.no_grad(), seeded(0):
-        for objective in (er.ELBO(10, form="sampled"), IWAE(10, per_stratum=True), IWAE(10), IWAE(200)):
+        for objective in (
+            er.ELBO(10, form="sampled"),
+            IWAE(10, per_stratum=True),
+            IWAE(10),
+            IWAE(200),
+        ):
             means.append(objective(model, batch, STEP).metrics["bound"])
     for low, high in pairwise(means):
         gain = high - low

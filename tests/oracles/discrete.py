@@ -20,7 +20,7 @@ def bernoulli_log_prob(x: Array, logits: Array) -> Array:
 
 @dataclass(frozen=True)
 class BinaryLatents:
-    """``z ~ Bernoulli(σ(a))``, ``x|z ~ Bernoulli(σ(W z + b))``, ``q(z|x) = Bernoulli(σ(V x + c))``.
+    """``z ~ B(σ(a))``, ``x|z ~ B(σ(W z + b))``, ``q(z|x) = B(σ(V x + c))``, B for Bernoulli.
 
     Attributes:
         prior: a, ``(L,)``.
@@ -88,5 +88,3 @@ def mixture_log_evidence(x: Array, logits: Array, means: Array, scale: float) ->
     log_prior = logits - logsumexp(logits)
     log_likelihood = norm.logpdf(x[:, None], means[None], scale).sum(-1)
     return logsumexp(log_prior + log_likelihood, axis=1)
-
-

@@ -61,12 +61,20 @@ def sample(model: LinearGaussian, count: int, seed: int) -> Array:
     """Data ``(N, D)``."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(count, model.weight.shape[1]))
-    return z @ model.weight.T + model.bias + rng.normal(size=(count, len(model.bias))) * np.sqrt(model.noise)
+    return (
+        z @ model.weight.T
+        + model.bias
+        + rng.normal(size=(count, len(model.bias))) * np.sqrt(model.noise)
+    )
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """The pPCA maximum (Tipping and Bishop 1999): mean log-likelihood, subspace, noise, spectrum."""
+    """The maximum of pPCA: mean log-likelihood, subspace ``(D, d)``, noise, spectrum ``(D,)``.
+
+    References:
+        Probabilistic Principal Component Analysis (Tipping, Bishop 1999).
+    """
 
     log_likelihood: float
     basis: Array
@@ -81,7 +89,9 @@ def ppca_optimum(x: Array, dim: int) -> Optimum:
     eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
     noise = eigenvalues[dim:].mean()
     logs = np.log(eigenvalues[:dim]).sum() + (size - dim) * np.log(noise)
-    return Optimum(-0.5 * (size * np.log(2 * np.pi) + logs + size), vectors[:, :dim], noise, eigenvalues)
+    return Optimum(
+        -0.5 * (size * np.log(2 * np.pi) + logs + size), vectors[:, :dim], noise, eigenvalues
+    )
 
 
 def largest_angle(a: Array, b: Array) -> float:

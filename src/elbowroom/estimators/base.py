@@ -170,9 +170,10 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         table: Any = X
         least = 2 if reset else 1
         table = validate_data(self, table, reset=reset, ensure_min_samples=least, **options)
+        x = to_float32(table)
         if reset:
-            refuse_coarse(table, getattr(self, "feature_names_in_", None))
-        return to_float32(table)
+            refuse_coarse(table, x, getattr(self, "feature_names_in_", None))
+        return x
 
     def _map(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Array:
         """Apply a function to rows, so many at a time, on the model's device."""

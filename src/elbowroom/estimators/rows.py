@@ -36,13 +36,18 @@ def to_float32(table: NDArray) -> Tensor:
     return torch.from_numpy(x)
 
 
-def refuse_coarse(table: NDArray, columns: Sequence[str] | None = None) -> None:
+def refuse_coarse(table: NDArray, x: Tensor, columns: Sequence[str] | None = None) -> None:
     """Refuse columns whose values float32 cannot tell apart, such as times in seconds since 1970.
+
+    Args:
+        table: ``(N, D)``, as given.
+        x: the same in float32.
+        columns: the columns' names, where they have any.
 
     Raises:
         UserError: names the first such column.
     """
-    lost = np.abs(table - table.astype(np.float32)).max(0)
+    lost = np.abs(table - x.numpy()).max(0)
     coarse = (lost > COARSE * table.std(0)) & (table.max(0) > table.min(0))
     if coarse.any():
         first = int(coarse.argmax())

@@ -21,6 +21,7 @@ from elbowroom.evaluate.particles import (
     frozen,
     log_likelihood,
     log_likelihoods,
+    points_of,
 )
 from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
@@ -117,7 +118,7 @@ def elbo(
     rows = prepare(model, data, samples, rows)
     parts = []
     with frozen(model, seed):
-        for batch in batches(data, max(rows // samples, 1), seed, model.device):
+        for batch in batches(data, points_of(rows, samples), seed, model.device):
             draw = sample(model, batch, samples, gradient)
             parts.append(bound_terms(model, draw, rows))
     likelihood, kl, entries = (
@@ -171,7 +172,7 @@ def log_marginal(
     rows = prepare(model, data, samples, rows)
     parts, done = [], 0
     with frozen(model, seed):
-        for batch in batches(data, max(rows // samples, 1), seed, model.device):
+        for batch in batches(data, points_of(rows, samples), seed, model.device):
             draw = sample(model, batch, samples, gradient)
             parts.append(summarise(draw, log_likelihood(model, draw, rows) - draw.log_ratio))
             done += len(parts[-1][0])

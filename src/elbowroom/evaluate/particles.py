@@ -26,6 +26,9 @@ MOST_ROWS = 8192
 ENTRIES = {"cpu": 2**20, "cuda": 2**26}
 """Entries that are scored at once: 4 MiB of floats stay in a processor's cache."""
 
+DRAWN = 8
+"""Particles drawn at once, for each one decoded at once: drawing takes many small calls."""
+
 
 class Rows(Protocol):
     """A data set: rows gathered by index, as :class:`~elbowroom.data.dataset.Dataset` does."""
@@ -98,6 +101,11 @@ def default_rows(model: Model, data: Data) -> int:
         raise UserError(f"the data have {there}, the likelihood is of {names}")
     budget = ENTRIES.get(model.device.type, ENTRIES["cpu"])
     return max(min(budget // entries, MOST_ROWS), 1)
+
+
+def points_of(rows: int, samples: int) -> int:
+    """Return how many data to draw particles for at once, one to `rows`."""
+    return min(max(DRAWN * rows // samples, 1), rows)
 
 
 def batches(data: Data, size: int, seed: int, device: torch.device) -> Iterator[Batch]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from elbowroom.draw import Measure, Site
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient, Particles, sample_rows
 from elbowroom.part import Part
-from elbowroom.draw import Measure, Site
 from elbowroom.shapes import Scope, fold
 
 

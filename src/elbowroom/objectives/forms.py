@@ -43,7 +43,7 @@ def evidence_minus_divergence(
     samples: int = 1,
     gradient: Gradients | None = None,
 ) -> Tensor:
-    """Form III: ``log p(x) - KL(q(z|x) ‖ p(z|x))``, where evidence and true posterior are known."""
+    """Form III: ``log p(x) - KL(q(z|x) ‖ p(z|x))``, where both are known."""
     scope = as_scope(batch)
     draw, _ = drawn(model, batch, samples, gradient)
     (site,) = draw.sites.values()

@@ -34,7 +34,7 @@ def latent_scatter(
         label_names: name of class k at place k; None writes the integers.
         title, subtitle: heading; a subtitle of None says what is shown.
     """
-    means = np.asarray(means, float).reshape(len(means), -1)
+    means = np.atleast_2d(np.asarray(means, float))
     kept = np.isfinite(means).all(1)
     means, labels = means[kept], None if labels is None else np.asarray(labels)[kept]
     if not means.size:
@@ -187,7 +187,7 @@ def aggregate_posterior(
         limit: most dimensions to draw.
         title: heading.
     """
-    means = np.asarray(means, float).reshape(len(means), -1)
+    means = np.atleast_2d(np.asarray(means, float))
     if not means.size or not np.isfinite(means).any():
         return nothing(title, "no finite codes to show")
     order = np.argsort(-np.nan_to_num(np.nanstd(means, 0)), kind="stable")[:limit]

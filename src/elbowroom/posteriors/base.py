@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from elbowroom.draw import Draw
 from elbowroom.gradients.base import Gradient
 from elbowroom.gradients.pathwise import Pathwise
 from elbowroom.part import Part
-from elbowroom.draw import Draw
 from elbowroom.shapes import Scope
 
 LogJoint = Callable[[Scope], Tensor]

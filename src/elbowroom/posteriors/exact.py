@@ -10,7 +10,6 @@ from elbowroom.distributions.full_gaussian import FullGaussian
 from elbowroom.draw import Draw, Site
 from elbowroom.errors import UserError
 from elbowroom.families.location_scale import Gaussian
-from elbowroom.part import Part
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import Scope
 

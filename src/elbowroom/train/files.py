@@ -24,6 +24,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
+        temporary.chmod(0o666 & ~umask())
         os.replace(temporary, path)
     except (OSError, RuntimeError, ValueError) as error:
         temporary.unlink(missing_ok=True)
@@ -37,6 +38,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         if type(error).__name__ == "SafetensorError":
             raise UserError(f"cannot write {path}: {error}") from error
         raise
+
+
+def umask() -> int:
+    """Return the process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:

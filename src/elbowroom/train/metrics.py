@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elbowroom.errors import UserError
 from elbowroom.train.files import cannot_write, write_text
 
 PER_DIMENSION = "kl_per_dimension/"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from elbowroom.data import builtin
 from elbowroom.data.spec import DataSpec
 from elbowroom.report import sections
@@ -27,6 +29,7 @@ EXPLAINED = {
     "training_seconds": ("training time", "wall clock"),
 }
 Drawn = dict[str, tuple[Path, str]]
+REQUEST = "request.yaml"
 GLANCE = ("log_marginal", "elbo", "bits_per_dim", "reconstruction_error", "active_units", "training_seconds")
 SHOWING_DATA = ("reconstructions", "snapshots", "interpolations", "traversals", "samples", "latents", "correlations")
 FIGURES = {
@@ -45,7 +48,7 @@ def write(
     model: str,
     embed: bool,
 ) -> None:
-    """Write ``report.html`` and the model card.
+    """Write ``report.html``, the model card, and what was asked for as YAML.
 
     Args:
         folder: the run folder.
@@ -56,6 +59,7 @@ def write(
         model: the model as mathematics.
         embed: whether the report may hold pictures of the data.
     """
+    write_text(folder / REQUEST, yaml.safe_dump(config["request"], sort_keys=False))
     title = f"{config['request']['model']['type']} on {spec.name}"
     commands = command_lines(config, folder)
     write_report(
@@ -120,7 +124,7 @@ def reasons(result: dict[str, Any]) -> dict[str, str]:
 def command_lines(config: dict[str, Any], folder: Path) -> list[str]:
     """Return the commands that repeat, judge and use the run."""
     return [
-        f"elbowroom fit config.yaml --out {folder.name}   # the tree under 'request' in config.json",
+        f"elbowroom fit {folder.name}/{REQUEST} --out again",
         f"elbowroom evaluate {folder.name} --samples 5000",
         f"elbowroom sample {folder.name} -n 64",
     ]
