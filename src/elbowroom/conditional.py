@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -129,9 +129,13 @@ class Product(Part):
         for name, conditional in self.sites.items():
             p = conditional(scope)
             drawn = (p if p.batch_shape[1] == size else p.expand((1, size))).sample()
-            coded = hasattr(conditional, "value_of")  # a codebook index, not what networks read
-            scope[name] = conditional.value_of(drawn) if coded else drawn
+            scope[name] = as_read(conditional, drawn)
         return scope
+
+
+def as_read(part: Any, drawn: Tensor) -> Tensor:
+    """Turn a draw into what networks read: itself, or the vector of a codebook index."""
+    return part.value_of(drawn) if hasattr(part, "value_of") else drawn
 
 
 def as_joint(part: nn.Module | None, name: str) -> nn.Module | None:

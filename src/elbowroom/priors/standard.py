@@ -22,6 +22,8 @@ class StandardNormal(Part):
         dim: the latent's dimension, or its event shape.
     """
 
+    zeros: Tensor
+
     def __init__(self, dim: int | Sequence[int]) -> None:
         super().__init__()
         self.dim = dim
@@ -58,6 +60,8 @@ class UniformCodes(Part):
         quantizer: the posterior whose codebook turns indices into what the decoder reads, by
             reference; needed to sample from the model, not to score or train it.
     """
+
+    logits: Tensor
 
     def __init__(
         self, positions: int | Sequence[int], codes: int, quantizer: nn.Module | None = None
