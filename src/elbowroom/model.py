@@ -144,7 +144,7 @@ class Model(Part):
         """
         few = {name: value[:2] for name, value in batch.items()}
         for name, value in batch.items():
-            self.check_support(name, value)
+            self.check_support(name, value, batch.get(name + MASK))
         with seeded(seed, self.device):
             scope = self.draw(few, 1, Location()).scope
             if self.posterior is None and self.prior is not None:
@@ -157,8 +157,8 @@ class Model(Part):
             )
         return {name: tuple(value.shape) for name, value in scope.items()}
 
-    def check_support(self, name: str, value: Tensor) -> None:
-        """Let the family of an observed variable look at its data."""
+    def check_support(self, name: str, value: Tensor, mask: Tensor | None = None) -> None:
+        """Let the family of an observed variable look at its data, absent ones left out."""
         sites: Mapping[str, Any] = getattr(self.likelihood, "sites", {})
         family = getattr(sites[name], "family", None) if name in sites else None
         if family is None:
@@ -168,6 +168,10 @@ class Model(Part):
                 f"{name} has data of shape {tuple(value.shape[1:])}, the likelihood expects "
                 f"{family.event}"
             )
+        if mask is not None and mask.dim() == 1:
+            value = value[mask]
+        elif mask is not None:
+            value = value.masked_fill(~mask, 0)
         family.check(value, name)
 
     @property

@@ -13,7 +13,9 @@ from elbowroom.cli.output import Voice, table
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Describe one model.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Describe one model.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the models, or describe one with its options."""
@@ -22,7 +24,9 @@ def models(
     voice = Voice(as_json=as_json)
     if name is None:
         rows = [[n, e.purpose, e.paper] for n, e in RECIPES.items()]
-        value = {n: {"purpose": e.purpose, "paper": e.paper, "data": e.data} for n, e in RECIPES.items()}
+        value = {
+            n: {"purpose": e.purpose, "paper": e.paper, "data": e.data} for n, e in RECIPES.items()
+        }
         voice.result(value, table(["model", "for", "paper"], rows))
         return
     function = recipe(name)
@@ -30,7 +34,9 @@ def models(
     text = f"{name}: {entry.purpose}\npaper: {entry.paper}\ndata:  {entry.data}\n\n{inspect.getdoc(function)}\n\n"
     text += table(["option", "default"], [[k, repr(v)] for k, v in options.items()])
     text += f"\n\n{example(name)}"
-    voice.result({"name": name, "purpose": entry.purpose, "paper": entry.paper, "options": options}, text)
+    voice.result(
+        {"name": name, "purpose": entry.purpose, "paper": entry.paper, "options": options}, text
+    )
 
 
 def options_of(function: object) -> dict[str, object]:
@@ -53,7 +59,9 @@ def example(name: str) -> str:
 
 
 def datasets(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Describe one data set.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Describe one data set.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the built-in data sets, or describe one: source, licence, where its files go."""
@@ -72,10 +80,17 @@ def datasets(
 
 
 def reproduce(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The experiment to run.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for its figures. Default: runs/NAME.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The experiment to run.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for its figures. Default: runs/NAME."),
+    ] = None,
     seed: Seed = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="A few steps, to see that it runs.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few steps, to see that it runs.")
+    ] = False,
     threads: Threads = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,

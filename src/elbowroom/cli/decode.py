@@ -12,7 +12,9 @@ from elbowroom.cli.output import Voice
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="File to write: .png for pictures, .npy .npz .csv for numbers."),
+    typer.Option(
+        "--out", "-o", help="File to write: .png for pictures, .npy .npz .csv for numbers."
+    ),
 ]
 
 
@@ -21,7 +23,8 @@ def sample(
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
     out: Out = None,
     mean: Annotated[
-        bool, typer.Option("--mean", help="The likelihood's mean for each latent, without its noise.")
+        bool,
+        typer.Option("--mean", help="The likelihood's mean for each latent, without its noise."),
     ] = False,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -39,7 +42,9 @@ def sample(
 def interpolate(
     folder: Run,
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs of test data.")] = 6,
-    steps: Annotated[int, typer.Option("--points", min=2, help="Points from one to the other.")] = 11,
+    steps: Annotated[
+        int, typer.Option("--points", min=2, help="Points from one to the other.")
+    ] = 11,
     out: Out = None,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -56,9 +61,15 @@ def interpolate(
 
 def traverse(
     folder: Run,
-    steps: Annotated[int, typer.Option("--points", min=2, help="Points over [-range, range].")] = 11,
-    extent: Annotated[float, typer.Option("--range", min=0.1, help="How far from the prior's mean.")] = 3.0,
-    dimensions: Annotated[int, typer.Option("--dimensions", min=1, help="How many, the most used first.")] = 10,
+    steps: Annotated[
+        int, typer.Option("--points", min=2, help="Points over [-range, range].")
+    ] = 11,
+    extent: Annotated[
+        float, typer.Option("--range", min=0.1, help="How far from the prior's mean.")
+    ] = 3.0,
+    dimensions: Annotated[
+        int, typer.Option("--dimensions", min=1, help="How many, the most used first.")
+    ] = 10,
     out: Out = None,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -70,4 +81,6 @@ def traverse(
     path = out or folder / ("traversal" + export.default_ending(folder))
     values, spec = decoding.traversals(folder, steps, extent, dimensions, seed)
     export.write(path, values, spec)
-    Voice(quiet, as_json).result({"file": str(path)}, f"wrote {values.shape[0]} traversals to {path}")
+    Voice(quiet, as_json).result(
+        {"file": str(path)}, f"wrote {values.shape[0]} traversals to {path}"
+    )

@@ -10,9 +10,14 @@ import typer
 from elbowroom.cli.options import Json, Quiet, Run, Seed, Threads, use_threads
 from elbowroom.cli.output import Voice
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A file, folder or built-in name, as for fit.")]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="A file, folder or built-in name, as for fit.")
+]
 Out = Annotated[
-    Path, typer.Option("--out", "-o", help="File to write: .csv, .npy, .npz, .parquet (.png for pictures).")
+    Path,
+    typer.Option(
+        "--out", "-o", help="File to write: .csv, .npy, .npz, .parquet (.png for pictures)."
+    ),
 ]
 
 
@@ -33,7 +38,8 @@ def encode(
     export.write_table(out, latents, labels)
     rows, dims = latents["z"].shape if "z" in latents else (len(next(iter(latents.values()))), 0)
     Voice(quiet, as_json).result(
-        {"file": str(out), "rows": rows, "latents": dims}, f"wrote {rows} rows of {dims} latents to {out}"
+        {"file": str(out), "rows": rows, "latents": dims},
+        f"wrote {rows} rows of {dims} latents to {out}",
     )
 
 

@@ -12,7 +12,9 @@ from elbowroom.cli.output import Voice, table
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[key=value]…", help="Any other option: latent_dim=20 beta=4 train.clip_norm=10."),
+    typer.Argument(
+        metavar="[key=value]…", help="Any other option: latent_dim=20 beta=4 train.clip_norm=10."
+    ),
 ]
 
 
@@ -27,22 +29,32 @@ def fit(
     ],
     overrides: Overrides = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A name from `elbowroom models`. Default: vae.")
+        str | None,
+        typer.Option("--model", "-m", help="A name from `elbowroom models`. Default: vae."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run folder to write. Default: runs/DATA-MODEL.")
+        Path | None,
+        typer.Option("--out", "-o", help="Run folder to write. Default: runs/DATA-MODEL."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Updates. Default: 10000.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Data per update. Default: 128.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="One seed reproduces the run.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Data per update. Default: 128.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="One seed reproduces the run.")
+    ] = None,
     precision: Annotated[
-        str | None, typer.Option("--precision", help="32-true, or bf16-mixed (faster on recent processors).")
+        str | None,
+        typer.Option("--precision", help="32-true, or bf16-mixed (faster on recent processors)."),
     ] = None,
     device: Device = None,
     threads: Threads = None,
     overwrite: Overwrite = False,
     embed: Annotated[
-        bool, typer.Option("--embed/--no-embed", help="Whether report.html may hold pictures of your data.")
+        bool,
+        typer.Option(
+            "--embed/--no-embed", help="Whether report.html may hold pictures of your data."
+        ),
     ] = True,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the completed configuration and stop.")
@@ -66,7 +78,12 @@ def fit(
 
     use_threads(threads)
     voice = Voice(quiet, as_json)
-    flags = {"model.type": model, "seed": seed, "train.steps": steps, "train.batch_size": batch_size}
+    flags = {
+        "model.type": model,
+        "seed": seed,
+        "train.steps": steps,
+        "train.batch_size": batch_size,
+    }
     flags |= {"train.precision": precision, "train.device": device}
     tree = configuration.read(data, overrides or [], flags)
     if print_config:
@@ -84,7 +101,9 @@ def fit(
 
 def resume(
     folder: Run,
-    steps: Annotated[int | None, typer.Option("--steps", help="A new last step. Default: the old one.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="A new last step. Default: the old one.")
+    ] = None,
     threads: Threads = None,
     embed: Annotated[bool, typer.Option("--embed/--no-embed", help="As for fit.")] = True,
     quiet: Quiet = False,
@@ -99,7 +118,9 @@ def resume(
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to write.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to write.")] = Path(
+        "runs/demo"
+    ),
     overwrite: Overwrite = False,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -121,4 +142,6 @@ def conclude(voice: Voice, summary: dict[str, Any], folder: Path) -> None:
 
     text = table(["test data", "value", "± s.e.", "unit"], headline_rows(summary))
     voice.result({"folder": str(folder), **summary}, text)
-    voice.say(f"\nreport: {folder / 'report.html'}\nnext:   elbowroom sample {folder} -n 16 --out samples.png")
+    voice.say(
+        f"\nreport: {folder / 'report.html'}\nnext:   elbowroom sample {folder} -n 16 --out samples.png"
+    )

@@ -14,10 +14,17 @@ from elbowroom.cli.output import Voice, table
 def evaluate(
     folder: Run,
     data: Annotated[
-        str | None, typer.Argument(metavar="[DATA]", help="Other data. Default: the test part of the run's own.")
+        str | None,
+        typer.Argument(
+            metavar="[DATA]", help="Other data. Default: the test part of the run's own."
+        ),
     ] = None,
-    samples: Annotated[int, typer.Option("--samples", "-k", min=1, help="Importance samples per datum.")] = 1000,
-    limit: Annotated[int | None, typer.Option("--limit", min=2, help="Evaluate at most so many data.")] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", "-k", min=1, help="Importance samples per datum.")
+    ] = 1000,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=2, help="Evaluate at most so many data.")
+    ] = None,
     seed: Seed = 0,
     threads: Threads = None,
     quiet: Quiet = False,

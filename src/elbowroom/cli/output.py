@@ -47,7 +47,10 @@ def table(headers: list[str], rows: list[list[str]]) -> str:
     widths = [max(len(r[i]) for r in cells) for i in range(len(headers))]
     lines = []
     for r in cells:
-        padded = [c.rjust(w) if i and numeric(c) else c.ljust(w) for i, (c, w) in enumerate(zip(r, widths))]
+        padded = [
+            c.rjust(w) if i and numeric(c) else c.ljust(w)
+            for i, (c, w) in enumerate(zip(r, widths))
+        ]
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "  ".join("─" * w for w in widths))
     return "\n".join(lines)

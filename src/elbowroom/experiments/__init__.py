@@ -68,7 +68,13 @@ def run(
     say(f"{name}: {EXPERIMENTS[name].question}")
     getattr(import_module(module), function)(bench)
     rows = [asdict(row) for row in bench.rows]
-    record = {"experiment": name, "seed": seed, "quick": quick, "versions": versions(), "rows": rows}
+    record = {
+        "experiment": name,
+        "seed": seed,
+        "quick": quick,
+        "versions": versions(),
+        "rows": rows,
+    }
     write_json(folder / "results.json", record)
     return bench
 

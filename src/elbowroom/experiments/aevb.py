@@ -29,7 +29,7 @@ def run(bench: Bench) -> None:
         both = f"{with_error(bound.mean, bound.standard_error)} / {likelihood.mean:.2f}"
         bench.row(f"d={size}: test ELBO / IW-{likelihood.samples}, nats", both, REFERENCE)
         curves[f"{size} latents"] = rows
-    bench.draw("bounds", bound_curves(curves, "Algorithm 1 on static MNIST: test-like bound"))
+    bench.draw("bounds", bound_curves(curves, "Algorithm 1 on static MNIST"))
 
 
 def train(data: Any, size: int, bench: Bench) -> tuple[Any, list[dict[str, Any]]]:

@@ -40,12 +40,17 @@ def run(bench: Bench) -> None:
     originals = as_pictures(batch["x"].numpy(), spec)
     rebuilt = as_pictures(model.reconstruct(batch)["x"].numpy(), spec)
     bench.draw("reconstructions", reconstructions(originals, rebuilt))
-    bench.draw("samples", image_grid(as_pictures(prior_means(model, 64, bench.seed).numpy(), spec)))
+    bench.draw(
+        "samples", image_grid(as_pictures(prior_means(model, 64, bench.seed).numpy(), spec))
+    )
     kl = bound.kl_per_dimension["z"]
     order = kl.argsort(descending=True)[:SHOWN]
     bench.row("latents with more than 0.1 nat", f"{int((kl > 0.1).sum())} of {DIM}")
     face = model.encode(batch)["z"][0]
     grid = decode_grid(model, varied(face, order, POINTS, 3.0))
     values = torch.linspace(-3, 3, POINTS).tolist()
-    names = [f"z{int(i)} ({kl[i]:.1f} nats)" for i in order]
-    bench.draw("traversals", traversals(as_pictures(grid.numpy(), spec), values, names))
+    names = [f"z{int(i) + 1}" for i in order]
+    bench.draw(
+        "traversals",
+        traversals(as_pictures(grid.numpy(), spec), values, names, kl=kl[order].numpy()),
+    )

@@ -58,7 +58,9 @@ def train_judge(data: Splits, bench: Bench) -> Judge:
     network = MLPClassifier((256,), random_state=bench.seed, max_iter=2 if bench.quick else 30)
     network.fit(x.flatten(1).float().numpy(), y.numpy())
     test = data.test.columns
-    return Judge(network, network.score(test["x"].flatten(1).float().numpy(), test["label"].numpy()))
+    return Judge(
+        network, network.score(test["x"].flatten(1).float().numpy(), test["label"].numpy())
+    )
 
 
 def train(recipe: Any, data: Splits, bench: Bench) -> Model:
@@ -70,21 +72,34 @@ def train(recipe: Any, data: Splits, bench: Bench) -> Model:
 
 def measure(name: str, model: Model, data: Splits, judge: Judge, bench: Bench) -> None:
     """Record one model's figures and draw its pictures."""
-    batch = data.test.batch(torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))[: 2 * PAIRS])
+    batch = data.test.batch(
+        torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))[: 2 * PAIRS]
+    )
     error = (model.reconstruct(batch)["x"] - batch["x"]).square().flatten(1).sum(1)
     mean, spread = float(error.mean()), float(error.std() / np.sqrt(len(error)))
     bench.row(f"{name}: squared error of reconstructions", with_error(mean, spread))
     with seeded(bench.seed):
         z = torch.randn(2 * PAIRS, DIM)
     samples = model.decode({"z": z})["x"]
-    bench.row(f"{name}: confidence on decoded N(0, I)", with_error(*judge.confidence(samples), 3), EXPECTED)
+    bench.row(
+        f"{name}: confidence on decoded N(0, I)",
+        with_error(*judge.confidence(samples), 3),
+        EXPECTED,
+    )
     codes = model.encode(batch)["z"]
     path = decode_grid(model, lines(codes[:PAIRS], codes[PAIRS:], 9))
-    bench.row(f"{name}: confidence halfway between two digits", with_error(*judge.confidence(path[:, 4]), 3), EXPECTED)
+    bench.row(
+        f"{name}: confidence halfway between two digits",
+        with_error(*judge.confidence(path[:, 4]), 3),
+        EXPECTED,
+    )
     spread_of_codes = float(codes.std(0).mean())
     bench.row(f"{name}: standard deviation of codes", f"{spread_of_codes:.2f}", "the prior's is 1")
     slug = name.lower()
     bench.draw(f"{slug}-samples", image_grid(as_pictures(samples[:64].numpy(), data.spec)))
     bench.draw(f"{slug}-interpolations", interpolations(as_pictures(path[:8].numpy(), data.spec)))
     labels, names = batch["label"].numpy(), data.spec.labels
-    bench.draw(f"{slug}-codes", latent_scatter(codes.numpy(), labels, names, title=f"{name}: codes of test data"))
+    bench.draw(
+        f"{slug}-codes",
+        latent_scatter(codes.numpy(), labels, names, title=f"{name}: codes of test data"),
+    )

@@ -45,8 +45,8 @@ class MixtureOfExperts(Posterior):
 
     def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
         value = latents[self.name]
-        log_share = self.log_shares(scope, value.shape[1])
         log_q = torch.stack([expert(scope).log_prob(value) for expert in self.experts.values()])
+        log_share = self.log_shares(scope, log_q.shape[2])
         return (log_q + log_share.unsqueeze(1)).logsumexp(0)
 
     def log_shares(self, scope: Scope, size: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from elbowroom.conditional import LOW_PRECISION
 from elbowroom.draw import Draw, Site
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior
 from elbowroom.shapes import Scope, fold, unfold
@@ -38,7 +39,9 @@ class Quantized(Posterior):
 
     def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
         (x,), lead = fold([scope[self.given]])
-        encoded = self.encoder(x).float()
+        encoded = self.encoder(x)
+        if encoded.dtype in LOW_PRECISION:
+            encoded = encoded.float()
         index = self.nearest(encoded)
         code = self.codebook[index]
         losses = {

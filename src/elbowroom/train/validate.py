@@ -33,7 +33,8 @@ def validate(state: TrainState, data: Any, seed: int) -> dict[str, Any]:
         for index in torch.arange(rank, len(data), world).split(BATCH):
             batch = data.batch(index.to(device))
             loss = state.objective(state.model, batch, state.step)
-            for name, value in {**loss.metrics, "loss": loss.total}.items():
+            metrics = loss.metrics if "bound" in loss.metrics else {**loss.metrics, "loss": loss.total}
+            for name, value in metrics.items():
                 sums[name] = sums.get(name, 0.0) + reduce(name, value).double() * len(index)
     return {name: (all_sum(value) / len(data)).tolist() for name, value in sums.items()}
 

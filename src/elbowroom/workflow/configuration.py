@@ -75,7 +75,9 @@ def parse(text: str) -> tuple[str, Any]:
 
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UserError(f"{text!r}: options after the data are written key=value, as in latent_dim=20")
+        raise UserError(
+            f"{text!r}: options after the data are written key=value, as in latent_dim=20"
+        )
     try:
         return key.strip(), number(yaml.safe_load(value))
     except yaml.YAMLError:
@@ -149,7 +151,9 @@ def complete(tree: Tree) -> Tree:
     for section in tree:
         if section not in SECTIONS:
             near = did_you_mean(section, SECTIONS)
-            raise UserError(f"{section}: there is no such section.{near} Known: {', '.join(SECTIONS)}.")
+            raise UserError(
+                f"{section}: there is no such section.{near} Known: {', '.join(SECTIONS)}."
+            )
     data = as_section(tree.get("data"), "source", "data")
     if "source" not in data:
         raise UserError("data.source: say which data to fit, as in 'data: digits'")

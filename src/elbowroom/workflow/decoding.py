@@ -54,7 +54,9 @@ def single_latent(model: Model, batch: dict[str, Tensor]) -> Tensor:
     """Return the posterior means ``(B, d)`` of a model with one latent vector called z."""
     latents = model.encode(batch)
     if set(latents) != {"z"} or latents["z"].dim() != 2:
-        raise UserError(f"this needs one latent vector called z; the model has {', '.join(latents) or 'none'}")
+        raise UserError(
+            f"this needs one latent vector called z; the model has {', '.join(latents) or 'none'}"
+        )
     return latents["z"]
 
 
@@ -99,9 +101,9 @@ def decode_grid(model: Model, latents: Tensor) -> Tensor:
 def plane(model: Model, side: int, tail: float) -> Tensor:
     """Decode a grid of the prior's quantiles in two dimensions, ``(side, side, *event)``.
 
-    The second latent grows upwards; quantiles go from `tail` to ``1 - tail``.
+    Rows are the second latent's, columns the first's; quantiles go from `tail` to ``1 - tail``.
     """
     levels = torch.linspace(tail, 1 - tail, side, dtype=torch.float64)
     quantiles = torch.special.ndtri(levels).float()
-    second, first = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
+    second, first = torch.meshgrid(quantiles, quantiles, indexing="ij")
     return decode_grid(model, torch.stack([first, second], -1))

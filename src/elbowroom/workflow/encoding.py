@@ -25,7 +25,9 @@ def whole(folder: Path, source: str) -> tuple[Model, Any, DataSpec]:
     return run_folder.load(folder), load_like(source, spec), spec
 
 
-def encode(folder: Path, source: str, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+def encode(
+    folder: Path, source: str, seed: int
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """Return posterior means by latent, ``(N, *event)``, and the labels ``(N,)`` if there are any."""
     model, data, spec = whole(folder, source)
     model.check(data.batch(torch.arange(min(len(data), 64))))

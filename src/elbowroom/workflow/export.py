@@ -52,7 +52,9 @@ def write_table(path: Path, latents: dict[str, np.ndarray], labels: np.ndarray |
     write_columns(path, np.concatenate(list(parts.values()), 1), names, extra)
 
 
-def write_columns(path: Path, values: np.ndarray, names: list[str], extra: dict[str, np.ndarray]) -> None:
+def write_columns(
+    path: Path, values: np.ndarray, names: list[str], extra: dict[str, np.ndarray]
+) -> None:
     """Write named columns after `extra` ones, by the file's ending."""
     writers: dict[str, Callable[[Path], object]] = {
         ".npy": lambda part: save_array(part, values),
@@ -61,7 +63,9 @@ def write_columns(path: Path, values: np.ndarray, names: list[str], extra: dict[
         ".parquet": lambda part: save_parquet(part, values, names, extra),
     }
     if path.suffix not in writers:
-        raise UserError(f"{path}: the ending says how to write; take one of {', '.join(TABLE_ENDINGS)}")
+        raise UserError(
+            f"{path}: the ending says how to write; take one of {', '.join(TABLE_ENDINGS)}"
+        )
     write_atomically(prepared(path), writers[path.suffix])
 
 
@@ -81,15 +85,21 @@ def save_archive(path: Path, arrays: dict[str, np.ndarray]) -> None:
         np.savez_compressed(handle, **arrays)  # type: ignore[arg-type]
 
 
-def save_csv(path: Path, values: np.ndarray, names: list[str], extra: dict[str, np.ndarray]) -> None:
+def save_csv(
+    path: Path, values: np.ndarray, names: list[str], extra: dict[str, np.ndarray]
+) -> None:
     with open(path, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow([*extra, *names])
         for i, row in enumerate(values):
-            writer.writerow([*(column[i] for column in extra.values()), *(f"{v:.9g}" for v in row)])
+            writer.writerow(
+                [*(column[i] for column in extra.values()), *(f"{v:.9g}" for v in row)]
+            )
 
 
-def save_parquet(path: Path, values: np.ndarray, names: list[str], extra: dict[str, np.ndarray]) -> None:
+def save_parquet(
+    path: Path, values: np.ndarray, names: list[str], extra: dict[str, np.ndarray]
+) -> None:
     try:
         import pyarrow
         import pyarrow.parquet

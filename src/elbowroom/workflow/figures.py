@@ -18,7 +18,14 @@ from elbowroom.plots import curves, images, latent, likelihood, tables
 from elbowroom.plots.style import save
 from elbowroom.train import metrics
 from elbowroom.workflow import snapshots
-from elbowroom.workflow.decoding import decode_grid, lines, plane, prior_means, single_latent, varied
+from elbowroom.workflow.decoding import (
+    decode_grid,
+    lines,
+    plane,
+    prior_means,
+    single_latent,
+    varied,
+)
 from elbowroom.workflow.pictures import as_pictures
 
 SHOWN, ROWS, POINTS, SIDE, TAIL = 20, 10, 11, 20, 0.025
@@ -79,7 +86,11 @@ def draw_all(model: Model, splits: Splits, folder: Path, seed: int) -> Drawn:
             draw_pictures(artist)
         draw_latents(artist)
     rows = artist.rows
-    artist.draw("training", "Every term of the objective as training went on.", lambda: curves.training_curves(rows))
+    artist.draw(
+        "training",
+        "Every term of the objective as training went on.",
+        lambda: curves.training_curves(rows),
+    )
     return artist.drawn
 
 
@@ -155,7 +166,9 @@ def draw_latents(artist: Artist) -> None:
     labels = artist.test.get("label")
     artist.draw(
         "latents",
-        "Posterior means of test data" + ("" if z.shape[1] == 2 else ", on their two principal axes") + ".",
+        "Posterior means of test data"
+        + ("" if z.shape[1] == 2 else ", on their two principal axes")
+        + ".",
         lambda: latent.latent_scatter(
             z.numpy(), None if labels is None else labels.numpy(), artist.spec.labels
         ),
@@ -177,19 +190,20 @@ def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> 
     order = spread.argsort(descending=True)[:ROWS]
     grid = decode_grid(artist.model, varied(z[0], order, POINTS, 3.0))
     values = np.linspace(-3, 3, POINTS)
-    names = [f"z{int(i)}" + ("" if kl is None else f" · {kl[i]:.1f} nats") for i in order]
+    names = [f"z{int(i) + 1}" for i in order]
+    nats = None if kl is None else kl[order].numpy()
     if artist.spec.image is None:
         columns = list(artist.spec.columns or [f"x{i}" for i in range(artist.spec.size)])
         artist.draw(
             "traversals",
             "The mean of each column as one latent goes from -3 to 3.",
-            lambda: tables.table_traversals(grid.flatten(2).numpy(), values, columns),
+            lambda: tables.table_traversals(grid.flatten(2).numpy(), values, columns, names=names),
         )
         return
     artist.draw(
         "traversals",
         "One latent at a time from -3 to 3, the others at a test datum's posterior mean.",
-        lambda: images.traversals(artist.pictures(grid), values, names),
+        lambda: images.traversals(artist.pictures(grid), values, names, kl=nats),
     )
     half = min(8, len(z) // 2)
     path = artist.pictures(decode_grid(artist.model, lines(z[:half], z[half : 2 * half], POINTS)))
@@ -199,7 +213,11 @@ def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> 
         lambda: images.interpolations(path),
     )
     if z.shape[1] == 2:
-        artist.draw("manifold", "The latent plane, decoded at the prior's quantiles.", lambda: manifold_figure(artist))
+        artist.draw(
+            "manifold",
+            "The latent plane, decoded at the prior's quantiles.",
+            lambda: manifold_figure(artist),
+        )
 
 
 def manifold_figure(artist: Artist) -> Figure:
@@ -218,5 +236,7 @@ def draw_densities(artist: Artist) -> None:
     artist.draw(
         "likelihoods",
         "The evidence lower bound of single data, training against test.",
-        lambda: likelihood.log_likelihood_histogram(train, test),
+        lambda: likelihood.log_likelihood_histogram(
+            train, test, title="Bound of each datum", label="ELBO, nats"
+        ),
     )

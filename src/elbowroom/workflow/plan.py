@@ -52,7 +52,9 @@ def make(tree: Tree) -> Plan:
 
 def load_data(section: Tree, seed: int) -> Splits:
     """Load what the data section names."""
-    return load(section["source"], seed=seed, **{k: v for k, v in section.items() if k != "source"})
+    return load(
+        section["source"], seed=seed, **{k: v for k, v in section.items() if k != "source"}
+    )
 
 
 def compose(tree: Tree, splits: Splits) -> Recipe:
@@ -61,7 +63,9 @@ def compose(tree: Tree, splits: Splits) -> Recipe:
     if tree["model"]["type"] != "model":
         return recipe(tree["model"]["type"])(splits.spec, training_data(splits), **arguments)
     if tree["objective"] is None:
-        raise UserError("objective: a model written part by part needs one, as in 'objective: {type: elbo}'")
+        raise UserError(
+            "objective: a model written part by part needs one, as in 'objective: {type: elbo}'"
+        )
     return Recipe(build(tree["model"]), build(tree["objective"]))
 
 

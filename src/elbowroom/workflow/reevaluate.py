@@ -10,6 +10,7 @@ from elbowroom.data.dataset import Splits
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.train import run_folder
+from elbowroom.train.allocator import keep_freed_memory
 from elbowroom.train.files import read_json
 
 
@@ -46,6 +47,7 @@ def evaluate_folder(
     config = run_folder.read_config(folder)
     splits = splits_of(folder, source, config)
     model = run_folder.load(folder)
+    keep_freed_memory()
     return evaluate(model, splits, samples=samples, seed=seed, limit=limit)
 
 
@@ -74,6 +76,8 @@ def comparison(folders: list[Path]) -> tuple[list[str], list[list[str]], dict[st
         prints[str(folder)] = (config.get("data") or {}).get("fingerprint")
     if len(set(prints.values())) > 1:
         listed = ", ".join(f"{k} ({v})" for k, v in prints.items())
-        raise UserError(f"these runs are of different data, so their figures do not compare: {listed}")
+        raise UserError(
+            f"these runs are of different data, so their figures do not compare: {listed}"
+        )
     rows = [[f, *(shown(r.get(key)) for key, _ in COLUMNS)] for f, r in results.items()]
     return ["run", *(title for _, title in COLUMNS)], rows, results

@@ -48,7 +48,12 @@ def refuse_early(folder: Path, overwrite: bool) -> None:
 
 
 def fit(
-    made: plan.Plan, folder: Path, *, overwrite: bool = False, embed: bool = True, progress: bool = True
+    made: plan.Plan,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    embed: bool = True,
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Train, evaluate and write the report; return what ``evaluation.json`` holds.
 
@@ -124,5 +129,3 @@ def judge(
 
 def bars(progress: bool) -> list[Any]:
     return [ProgressBar()] if progress and sys.stderr.isatty() else []
-
-

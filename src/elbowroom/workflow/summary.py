@@ -15,14 +15,23 @@ from elbowroom.report.html import write_report
 from elbowroom.train.files import write_text
 
 EXPLAINED = {
-    "log_marginal": ("log p(x)", "importance-weighted: a lower bound of the truth, tighter than the ELBO"),
+    "log_marginal": (
+        "log p(x)",
+        "importance-weighted: a lower bound of the truth, tighter than the ELBO",
+    ),
     "elbo": ("ELBO", "the bound that was trained: log p(x) is at least this"),
     "log_likelihood": ("E[log p(x|z)]", "how well data are explained given their latents"),
     "kl": ("KL(q ‖ p)", "what the latents cost: nats of information they carry"),
     "bits_per_dim": ("bits/dim", "the same log p(x), in bits per entry; lower is better"),
-    "effective_sample_size": ("effective samples", "of the importance samples; few means a loose bound"),
+    "effective_sample_size": (
+        "effective samples",
+        "of the importance samples; few means a loose bound",
+    ),
     "reconstruction_error": ("reconstruction", "squared error per entry at the posterior mean"),
-    "active_units": ("active units", "latents whose posterior mean varies over data (variance > 0.01)"),
+    "active_units": (
+        "active units",
+        "latents whose posterior mean varies over data (variance > 0.01)",
+    ),
     "mutual_information": ("I(x; z)", "information between data and latents; at most log N"),
     "aggregate_kl": ("KL(q(z) ‖ p(z))", "how far all codes together are from the prior"),
     "train_test_gap": ("train - test", "of log p(x): what was memorised"),
@@ -30,8 +39,23 @@ EXPLAINED = {
 }
 Drawn = dict[str, tuple[Path, str]]
 REQUEST = "request.yaml"
-GLANCE = ("log_marginal", "elbo", "bits_per_dim", "reconstruction_error", "active_units", "training_seconds")
-SHOWING_DATA = ("reconstructions", "snapshots", "interpolations", "traversals", "samples", "latents", "correlations")
+GLANCE = (
+    "log_marginal",
+    "elbo",
+    "bits_per_dim",
+    "reconstruction_error",
+    "active_units",
+    "training_seconds",
+)
+SHOWING_DATA = (
+    "reconstructions",
+    "snapshots",
+    "interpolations",
+    "traversals",
+    "samples",
+    "latents",
+    "correlations",
+)
 FIGURES = {
     "Pictures": ("reconstructions", "samples", "correlations", "snapshots"),
     "Latent space": ("latents", "manifold", "traversals", "interpolations", "kl"),
@@ -156,4 +180,4 @@ def shown(number: Any) -> str:
 
 def shown_error(number: dict[str, Any]) -> str:
     error = number.get("standard_error")
-    return "" if error is None else f"{error:.2g}"
+    return "" if error is None else f"{error:#.2g}".rstrip(".")
