@@ -73,9 +73,9 @@ def entropy_of_stripes() -> float:
     return flips - math.log(4)
 
 
-@pytest.mark.parametrize("kind", ["iaf", "coupling"])
+@pytest.mark.parametrize("kind", ["iaf", "nsf"])
 def test_flow_posterior(kind: str, seed: int) -> None:
-    """A banana: x = (z_1, z_2 + z_1²) + noise has a curved posterior when only the sum is seen."""
+    """The likelihood is fixed, the true posterior correlated: no diagonal Gaussian is as good."""
     from elbowroom.families.flow import Flow
 
     torch.manual_seed(seed)
@@ -88,8 +88,10 @@ def test_flow_posterior(kind: str, seed: int) -> None:
         parameter.requires_grad_(False)
     _, after = rises(model, {"x": x}, er.ELBO(), rate=0.02)
     evidence = truth.log_evidence(x.numpy()).mean()
+    precision = np.linalg.inv(truth.posterior(x.numpy())[1])
+    diagonal_gap = 0.5 * (np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
     assert after < evidence + 0.02
-    assert after > evidence - 0.1
+    assert after > evidence - 0.75 * diagonal_gap
 
 
 def test_two_level_ladder(seed: int) -> None:

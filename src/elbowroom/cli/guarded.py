@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from elbowroom.errors import UserError
@@ -17,7 +20,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
+            with termination():
+                command(*arguments, **options)
         except UserError as error:
             fail(str(error), 2)
         except BrokenPipeError:
@@ -31,6 +35,29 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             fail(str(error) or "interrupted", 128 + getattr(error, "signal_number", 2))
 
     return run
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived outside training, which has its own answer to it."""
+
+    signal_number = signal.SIGTERM
+
+
+@contextmanager
+def termination() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that no file is left half-written."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Terminated("terminated")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def fail(message: str, code: int) -> NoReturn:

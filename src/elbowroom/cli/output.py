@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import Any
 
 import typer
@@ -18,7 +19,7 @@ class Voice:
     """
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
-        self.quiet, self.as_json = quiet, as_json
+        self.quiet, self.as_json = quiet or not leads(), as_json
 
     def say(self, text: str) -> None:
         """Tell what is going on."""
@@ -27,7 +28,13 @@ class Voice:
 
     def result(self, value: Any, text: str) -> None:
         """Give the result: `text` for people, `value` as JSON."""
-        typer.echo(json.dumps(jsonable(value), ensure_ascii=False) if self.as_json else text)
+        if leads():
+            typer.echo(json.dumps(jsonable(value), ensure_ascii=False) if self.as_json else text)
+
+
+def leads() -> bool:
+    """Tell whether this process speaks: under ``torchrun`` only the first one does."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def jsonable(value: Any) -> Any:

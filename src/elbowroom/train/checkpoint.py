@@ -100,21 +100,27 @@ def restore(folder: Path, state: TrainState) -> Progress:
     tensors, metadata = read_tensors(path)
     try:
         scalars = json.loads(metadata["state"])
+        if scalars["format"] > FORMAT:
+            raise UserError(f"{path} has format {scalars['format']}, newer than this version reads")
         progress = Progress(**scalars["progress"])
-        groups = scalars["optimizers"]
-    except (KeyError, TypeError, ValueError) as error:
+        put_back(state, tensors, scalars["optimizers"], path)
+        state.count = progress.step
+        state.step.fill_(float(progress.step))
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} holds no resume state ({error!r}); fit again") from None
-    if scalars["format"] > FORMAT:
-        raise UserError(f"{path} has format {scalars['format']}, newer than this version reads")
+    return progress
+
+
+def put_back(
+    state: TrainState, tensors: Mapping[str, Tensor], groups: Mapping[str, Any], path: Path
+) -> None:
+    """Put tensors, scalars of optimisers and generators back into a state."""
     load_module(state.model, part_of(tensors, "model/"), path)
     load_module(state.objective, part_of(tensors, "objective/"), path)
     restore_optimizers(state, tensors, groups, path)
     if state.average is not None:
         state.average = [tensors[f"average/{i}"].to(a) for i, a in enumerate(state.average)]
     restore_noise(tensors, state.step.device)
-    state.count = progress.step
-    state.step.fill_(float(progress.step))
-    return progress
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -161,5 +167,9 @@ def restore_noise(tensors: Mapping[str, Tensor], device: torch.device) -> None:
     rank, world = rank_and_world()
     states = part_of(tensors, "noise/")
     if len(states["cpu"]) != world:
-        raise UserError(f"the run was started by {len(states['cpu'])} processes, not {world}")
+        began = len(states["cpu"])
+        raise UserError(
+            f"the run was started by {began} processes, not {world}; resume it with as many: "
+            f"torchrun --nproc-per-node {began} …"
+        )
     random.restore({k: v[rank] for k, v in states.items()}, device)

@@ -45,6 +45,13 @@ def all_sum(values: Tensor) -> Tensor:
     return values
 
 
+def all_max(values: Tensor) -> Tensor:
+    """Return the largest of every process's tensor, entry by entry."""
+    if rank_and_world()[1] > 1:
+        distributed.all_reduce(values, distributed.ReduceOp.MAX)
+    return values
+
+
 def same_start(module: nn.Module) -> None:
     """Give every process rank 0's parameters and buffers."""
     if rank_and_world()[1] > 1:

@@ -68,10 +68,18 @@ def fit(
         state = init(model, objective, chosen, players)
         folder = None if out is None else Path(out)
         loop = Loop(state, train.to(device), to_device(validation, device), folder, callbacks)
-        if folder is not None and rank == 0:
+        if folder is not None:
             config = run_folder.configuration(model, objective, chosen, data, describe or {})
-            run_folder.create(folder, config, overwrite, loop.save_into)
+            begin(folder, config, overwrite, loop)
         return loop.run()
+
+
+def begin(folder: Path, config: Mapping[str, Any], overwrite: bool, loop: Loop) -> None:
+    """Make the run folder with the state at step 0; every process has a part in that state."""
+    if loop.leads:
+        run_folder.create(folder, config, overwrite, loop.save_into)
+    else:
+        loop.save_into(folder)
 
 
 def resume(

@@ -17,7 +17,7 @@ import torch
 from elbowroom.data.sampler import Permutations
 from elbowroom.train import checkpoint, metrics
 from elbowroom.train.callbacks import LoggerCallback, hooks_of
-from elbowroom.train.distributed import rank_and_world
+from elbowroom.train.distributed import all_max, rank_and_world
 from elbowroom.train.files import write_tensors
 from elbowroom.train.state import TrainState, step
 from elbowroom.train.validate import validate
@@ -107,7 +107,7 @@ class Loop:
             self.evaluate()
         if count % self.settings.checkpoint_interval == 0 or last or self.progress.done:
             self.save()
-        if self.stopped is not None:
+        if self.stop_asked():
             self.interrupt()
 
     def log(self) -> None:
@@ -187,6 +187,16 @@ class Loop:
             self.state.model.load_state_dict(self.best)
         self.state.model.eval()
         self.history.best, self.history.best_step = self.progress.best, self.progress.best_step
+
+    def stop_asked(self) -> bool:
+        """Tell whether a signal came; several processes agree on it at every row of the log."""
+        if rank_and_world()[1] == 1:
+            return self.stopped is not None
+        if self.state.count % self.settings.log_interval:
+            return False
+        signals = torch.tensor([float(self.stopped or 0)], device=self.state.step.device)
+        self.stopped = int(all_max(signals)) or None
+        return self.stopped is not None
 
     def interrupt(self) -> None:
         """Write a checkpoint and stop."""

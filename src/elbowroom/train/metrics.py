@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elbowroom.errors import UserError
 from elbowroom.train.files import cannot_write, write_text
 
 PER_DIMENSION = "kl_per_dimension/"
@@ -57,16 +58,28 @@ def append(path: Path, row: Row) -> None:
 
 
 def read(path: Path) -> list[Row]:
-    """Read the rows of a JSON-lines file; a last line cut off by a crash is left out."""
+    """Read the rows of a JSON-lines file; a last line cut off by a crash is left out.
+
+    Raises:
+        UserError: another line is not a row.
+    """
     if not path.exists():
         return []
-    rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [parsed(line) for line in lines]
+    for number, row in enumerate(rows[:-1], 1):
+        if row is None:
+            raise UserError(f"{path}: line {number} is not a row of metrics; delete it, or the file")
+    return [row for row in rows if row is not None]
+
+
+def parsed(line: str) -> Row | None:
+    """Read one row: a mapping with a step; anything else is None."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def cut_back(path: Path, step: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from elbowroom.errors import unknown
+from elbowroom.errors import UserError, unknown
 from elbowroom.train.settings import Settings
 
 CLASSES: dict[str, type[torch.optim.Optimizer]] = {
@@ -33,4 +33,14 @@ def optimizer_class(settings: Settings) -> Callable[[Any], torch.optim.Optimizer
             raise unknown(f"option of {settings.optimizer}", name, known)
     if "fused" in known:
         options.setdefault("fused", True)
-    return partial(cls, **options)
+    return partial(construct, cls, options)
+
+
+def construct(
+    cls: type[torch.optim.Optimizer], options: dict[str, Any], parameters: Any
+) -> torch.optim.Optimizer:
+    """Call a constructor; what it refuses is an error that names the options."""
+    try:
+        return cls(parameters, **options)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer_options: {cls.__name__} refuses {options}: {error}") from None

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -17,10 +17,12 @@ from elbowroom.config import build, to_config
 from elbowroom.errors import UserError
 from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
+from elbowroom.schema import validated
 from elbowroom.train import checkpoint
 from elbowroom.train.files import cannot_write, read_json, read_tensors, write_json
 from elbowroom.train.settings import Settings
 
+T = TypeVar("T")
 CONFIG = "config.json"
 FORMAT = 1
 
@@ -117,14 +119,28 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def rebuild(config: Mapping[str, Any]) -> tuple[Model, Objective]:
-    """Make the model and the objective anew, with fresh parameters."""
-    return build(config["model"]), build(config["objective"])
+    """Make the model and the objective anew, with fresh parameters.
+
+    Raises:
+        UserError: the configuration describes something else.
+    """
+    return described(config, "model", Model), described(config, "objective", Objective)
+
+
+def described(config: Mapping[str, Any], key: str, cls: type[T]) -> T:
+    """Build a section, and make sure that it is what it should be."""
+    made = build(config[key])
+    if not isinstance(made, cls):
+        raise UserError(f"{CONFIG}: {key} describes no {cls.__name__.lower()}, but {made!r:.80}")
+    return made
 
 
 def settings_of(config: Mapping[str, Any], steps: int | None = None) -> Settings:
     """Read the settings, with a new last step if one is given."""
-    known = {f.name for f in fields(Settings)}
-    values = {k: build(v) for k, v in config["train"].items() if k in known}
+    if not isinstance(config["train"], Mapping):
+        raise UserError(f"{CONFIG}: train={config['train']!r:.80} is not a section of settings")
+    built = {k: build(v) for k, v in config["train"].items()}
+    values = validated(Settings, built, "train")
     # Intervals that follow from the number of steps stay what they were when it changes.
     old = Settings(**values)
     if steps is not None:
@@ -145,7 +161,7 @@ def load(folder: str | Path, device: str = "cpu") -> Model:
     """
     folder = Path(folder)
     config = read_config(folder)
-    model = build(config["model"])
+    model = described(config, "model", Model)
     tensors, _ = read_tensors(folder / checkpoint.MODEL)
     checkpoint.load_module(model, tensors, folder / checkpoint.MODEL)
     return model.to(device).eval()
@@ -153,7 +169,8 @@ def load(folder: str | Path, device: str = "cpu") -> Model:
 
 def check_fingerprint(config: Mapping[str, Any], data: Any) -> None:
     """Raise `UserError` if the data are not those the run was started with."""
-    recorded = (config.get("data") or {}).get("fingerprint")
+    section = config.get("data")
+    recorded = section.get("fingerprint") if isinstance(section, Mapping) else None
     spec = getattr(data, "spec", None)
     if recorded is not None and spec is not None and spec.fingerprint != recorded:
         raise UserError(

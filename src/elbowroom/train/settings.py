@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,12 +70,14 @@ class Settings:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        if not isinstance(self.learning_rate, Schedule) and not self.learning_rate > 0:
-            raise UserError(f"learning_rate={self.learning_rate}: it is a positive number")
+        if not isinstance(self.learning_rate, Schedule):
+            positive_number("learning_rate", self.learning_rate)
+        if not isinstance(self.optimizer_options, Mapping):
+            raise UserError(f"optimizer_options={self.optimizer_options}: give them by name")
         if self.average is not None and not 0 < self.average < 1:
             raise UserError(f"average={self.average}: a decay between 0 and 1, such as 0.999")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise UserError(f"clip_norm={self.clip_norm}: it is a positive number")
+        if self.clip_norm is not None:
+            positive_number("clip_norm", self.clip_norm)
 
     @property
     def evaluation_interval(self) -> int:
@@ -87,6 +90,13 @@ class Settings:
     @property
     def checkpoint_interval(self) -> int:
         return self.checkpoint_every or self.evaluation_interval
+
+
+def positive_number(name: str, value: object) -> None:
+    """Raise `UserError` unless `value` is a finite number above 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
+        raise UserError(f"{name}={value}: it is a positive number")
 
 
 def positive(name: str, value: int) -> None:

@@ -38,6 +38,8 @@ class TrainState:
         step: the number of updates made, a 0-d float tensor on the device.
         count: the same as an integer of the host.
         average: moving average of the model's parameters, where one is kept.
+        retained: whether several losses share one graph.
+        alone: whether one player owns all that learns, so that the backward pass needs no filter.
     """
 
     model: Model
@@ -53,6 +55,8 @@ class TrainState:
     def __post_init__(self) -> None:
         self.evaluate = torch.compile(self.objective) if self.settings.compile else self.objective
         self.retained = len(self.players) > 1
+        trained = {p for part in (self.model, self.objective) for p in part.parameters() if p.requires_grad}
+        self.alone = [set(one.parameters) for one in self.players.values()] == [trained]
 
 
 def init(
@@ -124,12 +128,10 @@ def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
         NonFinite: a loss is not finite; nothing was updated.
     """
     active = whose_turn(state)
-    gradients, metrics = compute(state, batch, active)
+    metrics = compute(state, batch, active)
     set_learning_rate(state)
     for name in active:
         one = state.players[name]
-        for p, gradient in zip(one.parameters, gradients[name]):
-            p.grad = gradient
         if state.settings.clip_norm:
             nn.utils.clip_grad_norm_(one.parameters, state.settings.clip_norm)
         one.optimizer.step()
@@ -140,53 +142,44 @@ def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
     return metrics
 
 
-def compute(
-    state: TrainState, batch: Batch, active: list[str]
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return every active player's gradients, averaged over parts of the batch and processes."""
-    parts = state.settings.accumulate
-    if parts == 1:
-        gradients, metrics = differentiate(state, batch, active)
-    else:
-        gradients, metrics = accumulate(state, batch, active, parts)
+def compute(state: TrainState, batch: Batch, active: list[str]) -> dict[str, Tensor]:
+    """Leave every active player's gradient in ``.grad``, averaged over parts and processes."""
     for name in active:
-        all_mean(gradients[name])
-    return gradients, metrics
+        for p in state.players[name].parameters:
+            p.grad = None
+    if state.settings.accumulate == 1:
+        metrics = differentiate(state, batch, active)
+    else:
+        metrics = accumulate(state, batch, active)
+    for name in active:
+        all_mean([p.grad for p in state.players[name].parameters])
+    return metrics
 
 
 def differentiate(
-    state: TrainState, batch: Batch, active: list[str]
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return gradients of one pass over a batch."""
+    state: TrainState, batch: Batch, active: list[str], share: float = 1.0
+) -> dict[str, Tensor]:
+    """Add `share` of the gradients of one pass over a batch."""
     with autocast(state.settings.precision, state.step.device):
         loss = state.evaluate(state.model, batch, state.step)  # type: ignore[misc]
     state.guard.check(loss, batch, state.count, state.players)
-    gradients = {}
     for name in active:
         target = loss.players.get(name, loss.total)
-        gradients[name] = torch.autograd.grad(
-            target, state.players[name].parameters, retain_graph=state.retained, allow_unused=True
+        (target if share == 1.0 else share * target).backward(
+            retain_graph=state.retained,
+            inputs=None if state.alone else state.players[name].parameters,
         )
-    return gradients, loss.metrics
+    return loss.metrics
 
 
-def accumulate(
-    state: TrainState, batch: Batch, active: list[str], parts: int
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def accumulate(state: TrainState, batch: Batch, active: list[str]) -> dict[str, Tensor]:
     """Average gradients over equal parts of a batch, so that the mean is that of the whole."""
-    size = len(next(iter(batch.values())))
+    size, parts = len(next(iter(batch.values()))), state.settings.accumulate
     if size % parts:
         raise UserError(f"accumulate={parts} does not divide the batch of {size}")
-    pieces = [{k: v[i :: parts] for k, v in batch.items()} for i in range(parts)]
-    results = [differentiate(state, piece, active) for piece in pieces]
-    gradients = {
-        name: [mean_of(several) for several in zip(*(r[0][name] for r in results))] for name in active
-    }
-    return gradients, {k: torch.stack([r[1][k] for r in results]).mean(0) for k in results[0][1]}
-
-
-def mean_of(gradients: tuple[Tensor | None, ...]) -> Tensor | None:
-    return None if gradients[0] is None else torch.stack(gradients).mean(0)  # type: ignore[arg-type]
+    pieces = [{k: v[i::parts] for k, v in batch.items()} for i in range(parts)]
+    metrics = [differentiate(state, piece, active, 1.0 / parts) for piece in pieces]
+    return {k: torch.stack([m[k] for m in metrics]).mean(0) for k in metrics[0]}
 
 
 def whose_turn(state: TrainState) -> list[str]:

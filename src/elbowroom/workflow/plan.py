@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from elbowroom.config import build
+from elbowroom.config import build, to_config
 from elbowroom.data import load
 from elbowroom.data.dataset import Splits
 from elbowroom.errors import UserError
+from elbowroom.objectives.base import Objective
 from elbowroom.random import seeded
 from elbowroom.recipes import recipe
 from elbowroom.recipes.base import Recipe
@@ -46,8 +48,33 @@ def make(tree: Tree) -> Plan:
     with seeded(tree["seed"]):
         made = compose(tree, splits)
     if tree["objective"] is not None:
-        made.objective = build(tree["objective"])
+        made.objective = objective(made, tree["objective"])
     return Plan(tree, splits, made, settings_for(tree, made))
+
+
+def objective(made: Recipe, asked: Any) -> Objective:
+    """Return the objective that is asked for; without a ``type`` the recipe's own is changed.
+
+    Raises:
+        UserError: it is no objective.
+    """
+    if isinstance(asked, Mapping) and "type" not in asked:
+        asked = merged(to_config(made.objective), asked)
+    result = build({"type": asked} if isinstance(asked, str) else asked)
+    if not isinstance(result, Objective):
+        raise UserError(f"objective: {asked!r} is no objective; take elbo or iwae")
+    return result
+
+
+def merged(tree: Tree, changes: Mapping[str, Any]) -> Tree:
+    """Return a tree with some leaves changed; a section that names its own type replaces one."""
+    result = dict(tree)
+    for key, value in changes.items():
+        inner = result.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping) and "type" not in value:
+            value = merged(dict(inner), value)
+        result[key] = value
+    return result
 
 
 def load_data(section: Tree, seed: int) -> Splits:

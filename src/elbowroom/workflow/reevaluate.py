@@ -31,10 +31,12 @@ def spec_of(config: dict[str, Any]) -> DataSpec:
     """Return what a run recorded of its data.
 
     Raises:
-        UserError: it was fitted to bare tensors.
+        UserError: it was fitted to bare tensors, or the record is none.
     """
     if config.get("data") is None:
         raise UserError("this run recorded nothing of its data (it was fitted to bare tensors)")
+    if not isinstance(config["data"], dict):
+        raise UserError(f"config.json: data={config['data']!r:.80} is not a description of data")
     return DataSpec.from_dict(config["data"])
 
 
@@ -49,6 +51,21 @@ def evaluate_folder(
     model = run_folder.load(folder)
     keep_freed_memory()
     return evaluate(model, splits, samples=samples, seed=seed, limit=limit)
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """Read what a run's evaluation found.
+
+    Raises:
+        UserError: it was not evaluated (a run that was stopped), or the file is damaged.
+    """
+    path = folder / "evaluation.json"
+    if not path.exists():
+        raise UserError(f"{folder} was not evaluated; finish it with: elbowroom resume {folder}")
+    result = read_json(path)
+    if not isinstance(result, dict):
+        raise UserError(f"{path} holds no figures; write it anew with: elbowroom resume {folder}")
+    return result
 
 
 COLUMNS = (
@@ -72,8 +89,8 @@ def comparison(folders: list[Path]) -> tuple[list[str], list[list[str]], dict[st
     results, prints = {}, {}
     for folder in folders:
         config = run_folder.read_config(folder)
-        results[str(folder)] = read_json(folder / "evaluation.json")
-        prints[str(folder)] = (config.get("data") or {}).get("fingerprint")
+        results[str(folder)] = recorded(folder)
+        prints[str(folder)] = spec_of(config).fingerprint
     if len(set(prints.values())) > 1:
         listed = ", ".join(f"{k} ({v})" for k, v in prints.items())
         raise UserError(

@@ -18,7 +18,7 @@ from elbowroom.train import run_folder
 from elbowroom.train.callbacks import ProgressBar
 from elbowroom.train.files import write_json
 from elbowroom.workflow import figures, plan, summary
-from elbowroom.workflow.configuration import Tree
+from elbowroom.workflow.configuration import Tree, complete
 from elbowroom.workflow.reevaluate import spec_of
 from elbowroom.workflow.snapshots import Snapshots
 
@@ -97,11 +97,14 @@ def request_of(config: dict[str, Any], folder: Path) -> Tree:
     """Return what a run was asked to do.
 
     Raises:
-        UserError: it was fitted from Python, with data that cannot be found again.
+        UserError: it was fitted from Python, with data that cannot be found again; or what is
+            recorded is no request.
     """
     if "request" not in config:
         raise UserError(f"{folder} was fitted from Python; go on with er.resume(folder, data)")
-    return config["request"]
+    if not isinstance(config["request"], dict):
+        raise UserError(f"{folder / 'config.json'}: request is not a configuration")
+    return complete(config["request"])
 
 
 def judge(

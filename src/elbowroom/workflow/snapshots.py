@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from elbowroom.errors import UserError
 from elbowroom.random import seeded
 from elbowroom.train.files import write_atomically
 from elbowroom.train.validate import averaged, evaluating
@@ -74,9 +77,16 @@ class Snapshots:
 
 
 def load(folder: Path) -> dict[str, np.ndarray]:
-    """Read the pictures of a run's ``figures`` folder; none is an empty mapping."""
+    """Read the pictures of a run's ``figures`` folder; none is an empty mapping.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     path = folder / FILE
     if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it, a run does without") from None
