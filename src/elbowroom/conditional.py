@@ -26,7 +26,9 @@ class Joint(Protocol):
         """The variables, parents before children."""
         ...
 
-    def condition(self, scope: Scope, names: Collection[str] | None = None) -> dict[str, Distribution]:
+    def condition(
+        self, scope: Scope, names: Collection[str] | None = None
+    ) -> dict[str, Distribution]:
         """Return each variable's distribution given what `scope` holds."""
         ...
 
@@ -110,7 +112,9 @@ class Product(Part):
     def names(self) -> tuple[str, ...]:
         return tuple(self.sites.keys())
 
-    def condition(self, scope: Scope, names: Collection[str] | None = None) -> dict[str, Distribution]:
+    def condition(
+        self, scope: Scope, names: Collection[str] | None = None
+    ) -> dict[str, Distribution]:
         return {
             name: conditional(scope) if name + MASK not in scope else self.masked(name, scope)
             for name, conditional in self.sites.items()

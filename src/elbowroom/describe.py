@@ -64,8 +64,16 @@ def network(net: nn.Module) -> str:
     if isinstance(steps, nn.ModuleList):
         return " ∘ ".join(network(step) for step in reversed(steps))
     linear = [m for m in net.modules() if isinstance(m, nn.Linear)]
-    widths = "-".join(str(n) for n in [linear[0].in_features, *(m.out_features for m in linear)]) if linear else ""
-    return f"{type(net).__name__} {widths}".strip() if type(net).__name__ == "MLP" else type(net).__name__
+    widths = (
+        "-".join(str(n) for n in [linear[0].in_features, *(m.out_features for m in linear)])
+        if linear
+        else ""
+    )
+    return (
+        f"{type(net).__name__} {widths}".strip()
+        if type(net).__name__ == "MLP"
+        else type(net).__name__
+    )
 
 
 def signature(part: Any) -> str:

@@ -113,7 +113,9 @@ def class_of(name: str, place: str = "") -> type:
         return _OWN[name]
     if not isinstance(name, str) or name not in TYPES:
         error = unknown("type", str(name), names())
-        raise UserError(f"{place + ': ' if place else ''}{error} Your own: er.register(name, cls).")
+        raise UserError(
+            f"{place + ': ' if place else ''}{error} Your own: er.register(name, cls)."
+        )
     module, cls = TYPES[name].split(":")
     return getattr(import_module(module), cls)
 

@@ -78,7 +78,9 @@ def sentence(problem: Mapping[str, Any], place: str, known: list[str]) -> str:
     key = ".".join(p for p in parts if p not in tags and "[" not in p)
     where = f"{place}.{key}" if place else key
     if problem["type"] == "extra_forbidden":
-        return f"{where}: there is no such key.{did_you_mean(key, known)} Known: {', '.join(known)}."
+        return (
+            f"{where}: there is no such key.{did_you_mean(key, known)} Known: {', '.join(known)}."
+        )
     if problem["type"] == "missing":
         return f"{where}: this is required."
     return f"{where}={problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elbowroom.cli.options import Device, Json, Overwrite, Quiet, Run, Seed, Threads, use_threads
-from elbowroom.cli.output import Voice, table
+from elbowroom.cli.output import Voice, leads, table
 
 Overrides = Annotated[
     list[str] | None,
@@ -92,7 +92,8 @@ def fit(
         typer.echo(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True).rstrip())
         return
     folder = out or default_folder(tree)
-    run.refuse_early(folder, overwrite)
+    if leads():
+        run.refuse_early(folder, overwrite)
     made = plan.make(tree)
     voice.say(run.announcement(made, folder))
     summary = run.fit(made, folder, overwrite=overwrite, embed=embed, progress=not quiet)

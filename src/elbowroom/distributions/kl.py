@@ -63,8 +63,9 @@ def closed_kl(q: Distribution, p: Distribution) -> KL | None:
 @entry_kl(Gaussian, StandardGaussian)
 def _gaussian_standard(q: Gaussian, p: StandardGaussian) -> Tensor:
     """½ (μ² + σ² - 1) - log σ."""
-    squares = torch.addcmul(q.loc.square(), q.scale, q.scale)
-    return torch.add(squares, -1.0).mul(0.5).sub(q.log_scale)
+    # Two fused products cost three nodes of the graph, spelt out they cost five.
+    half = torch.addcmul(-0.5 - q.log_scale, q.loc, q.loc, value=0.5)
+    return torch.addcmul(half, q.scale, q.scale, value=0.5)
 
 
 @entry_kl(StandardGaussian, Gaussian)

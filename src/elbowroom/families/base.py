@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ class Family(Part):
         super().__init__()
         self.shape = shape
 
-    @property
+    @cached_property
     def event(self) -> tuple[int, ...]:
         return as_shape(self.shape)
 

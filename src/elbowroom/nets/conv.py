@@ -114,9 +114,7 @@ class ConvDecoder(Part):
         outs = [*self.channels[1:], shape[0]]
         for stage, (inside, outside) in enumerate(zip(self.channels, outs)):
             layers += [ResidualBlock(inside, act) for _ in range(residual)]
-            extra = tuple(
-                sides[stage + 1] - (2 * sides[stage] - 1) for sides in (heights, widths)
-            )
+            extra = tuple(sides[stage + 1] - (2 * sides[stage] - 1) for sides in (heights, widths))
             layers.append(nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=extra))
             layers += [activation(act)] if stage < len(outs) - 1 else []
         self.layers = nn.Sequential(*layers)
@@ -128,4 +126,6 @@ class ConvDecoder(Part):
 def check_picture(shape: Sequence[int]) -> None:
     """Raise `UserError` unless `shape` is ``(C, H, W)``."""
     if len(shape) != 3:
-        raise UserError(f"a convolutional network needs pictures (C, H, W), not shape {tuple(shape)}")
+        raise UserError(
+            f"a convolutional network needs pictures (C, H, W), not shape {tuple(shape)}"
+        )

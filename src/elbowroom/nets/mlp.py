@@ -34,7 +34,10 @@ class Residual(nn.Module):
         super().__init__()
         self.skip = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs)
         self.inner = nn.Sequential(
-            activation(act), nn.Linear(outputs, outputs), activation(act), nn.Linear(outputs, outputs)
+            activation(act),
+            nn.Linear(outputs, outputs),
+            activation(act),
+            nn.Linear(outputs, outputs),
         )
         nn.init.zeros_(self.inner[-1].weight)  # type: ignore[arg-type]
 

@@ -52,14 +52,23 @@ class Loop:
     """Batches, steps, rows, evaluations, checkpoints, in this order, until the last step."""
 
     def __init__(
-        self, state: TrainState, train: Any, validation: Any, folder: Path | None, callbacks: Iterable[Any]
+        self,
+        state: TrainState,
+        train: Any,
+        validation: Any,
+        folder: Path | None,
+        callbacks: Iterable[Any],
     ) -> None:
         self.state, self.train, self.validation, self.folder = state, train, validation, folder
         self.settings = state.settings
         rank, world = rank_and_world()
         self.leads = rank == 0
-        self.sampler = Permutations(len(train), self.settings.batch_size, self.settings.seed, rank, world)
-        self.hooks = hooks_of(c if not hasattr(c, "log_metrics") else LoggerCallback(c) for c in callbacks)
+        self.sampler = Permutations(
+            len(train), self.settings.batch_size, self.settings.seed, rank, world
+        )
+        self.hooks = hooks_of(
+            c if not hasattr(c, "log_metrics") else LoggerCallback(c) for c in callbacks
+        )
         self.progress = checkpoint.Progress()
         self.window, self.history = metrics.Window(), History()
         self.best: dict[str, torch.Tensor] | None = None
@@ -227,7 +236,10 @@ class Loop:
     def gradient_norm(self) -> float:
         """Return the norm of the last gradient, over all players."""
         gradients = [
-            p.grad for one in self.state.players.values() for p in one.parameters if p.grad is not None
+            p.grad
+            for one in self.state.players.values()
+            for p in one.parameters
+            if p.grad is not None
         ]
         return float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
 
@@ -242,5 +254,3 @@ class Loop:
     def call(self, hook: str, *arguments: Any) -> None:
         for method in self.hooks[hook]:
             method(self, *arguments)
-
-

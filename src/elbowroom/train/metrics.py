@@ -33,7 +33,9 @@ class Window:
         if not rows:
             return {}
         with torch.no_grad():
-            means = {k: torch.stack([reduce(k, r[k]) for r in rows if k in r]).mean(0) for k in rows[-1]}
+            means = {
+                k: torch.stack([reduce(k, r[k]) for r in rows if k in r]).mean(0) for k in rows[-1]
+            }
         return {k: v.tolist() for k, v in means.items()}
 
 
@@ -69,7 +71,9 @@ def read(path: Path) -> list[Row]:
     rows = [parsed(line) for line in lines]
     for number, row in enumerate(rows[:-1], 1):
         if row is None:
-            raise UserError(f"{path}: line {number} is not a row of metrics; delete it, or the file")
+            raise UserError(
+                f"{path}: line {number} is not a row of metrics; delete it, or the file"
+            )
     return [row for row in rows if row is not None]
 
 

@@ -55,12 +55,16 @@ class TrainState:
     def __post_init__(self) -> None:
         self.evaluate = torch.compile(self.objective) if self.settings.compile else self.objective
         self.retained = len(self.players) > 1
-        trained = {p for part in (self.model, self.objective) for p in part.parameters() if p.requires_grad}
+        every = [*self.model.parameters(), *self.objective.parameters()]
+        trained = {p for p in every if p.requires_grad}
         self.alone = [set(one.parameters) for one in self.players.values()] == [trained]
 
 
 def init(
-    model: Model, objective: Objective, settings: Settings | None = None, players: Players | None = None
+    model: Model,
+    objective: Objective,
+    settings: Settings | None = None,
+    players: Players | None = None,
 ) -> TrainState:
     """Make the state of a run at step 0.
 
@@ -88,7 +92,9 @@ def player(parameters: Iterable[nn.Parameter], settings: Settings) -> Player:
     """Give parameters an optimiser."""
     trained = [p for p in dict.fromkeys(parameters) if p.requires_grad]
     if not trained:
-        raise UserError("there is nothing to train: a player has no parameter that needs a gradient")
+        raise UserError(
+            "there is nothing to train: a player has no parameter that needs a gradient"
+        )
     return Player(trained, optimizer_class(settings)(trained))
 
 
@@ -114,7 +120,9 @@ def check_players(players: Mapping[str, Player], settings: Settings) -> None:
     for name, one in players.items():
         for p in one.parameters:
             if p in seen:
-                raise UserError(f"players {seen[p]!r} and {name!r} share a parameter {tuple(p.shape)}")
+                raise UserError(
+                    f"players {seen[p]!r} and {name!r} share a parameter {tuple(p.shape)}"
+                )
             seen[p] = name
     for name in settings.turns or ():
         if name not in players:
@@ -215,4 +223,6 @@ def autocast(precision: str, device: torch.device) -> Any:
 def follow(state: TrainState) -> None:
     """Move the average of parameters towards the parameters."""
     assert state.average is not None and state.settings.average is not None
-    torch._foreach_lerp_(state.average, list(state.model.parameters()), 1.0 - state.settings.average)
+    torch._foreach_lerp_(
+        state.average, list(state.model.parameters()), 1.0 - state.settings.average
+    )

@@ -12,7 +12,7 @@ from elbowroom.data.loading import load
 from elbowroom.errors import UserError, did_you_mean
 from elbowroom.recipes import RECIPES, recipe
 from elbowroom.schema import validated
-from elbowroom.train.settings import Settings
+from elbowroom.train.settings import Settings, positive
 
 SECTIONS = ("seed", "data", "model", "objective", "train", "evaluate")
 DATA_KEYS = tuple(k for k in inspect.signature(load).parameters if k != "seed")
@@ -160,6 +160,8 @@ def complete(tree: Tree) -> Tree:
     data = validated(load, data, "data", skip=("seed",))
     evaluate = as_section(tree.get("evaluate"), "samples", "evaluate")
     check_keys(evaluate, EVALUATE_KEYS, "evaluate")
+    for key, value in evaluate.items():
+        positive(f"evaluate.{key}", value)
     seed = tree.get("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"seed={seed!r}: it is a whole number of at least 0")

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import Tensor
+
 from elbowroom.config import build, to_config
 from elbowroom.data import load
-from elbowroom.data.dataset import Splits
+from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.errors import UserError
+from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
+from elbowroom.objectives.elbo import ELBO
 from elbowroom.random import seeded
 from elbowroom.recipes import recipe
 from elbowroom.recipes.base import Recipe
@@ -19,6 +23,7 @@ from elbowroom.train.settings import Settings
 from elbowroom.workflow.configuration import Tree
 
 RATE, LAST_RATE = 1e-3, 1e-5
+STREAMED_ROWS = 10_000
 
 
 @dataclass
@@ -60,7 +65,10 @@ def objective(made: Recipe, asked: Any) -> Objective:
     """
     if isinstance(asked, Mapping) and "type" not in asked:
         asked = merged(to_config(made.objective), asked)
-    result = build({"type": asked} if isinstance(asked, str) else asked)
+    try:
+        result = build({"type": asked} if isinstance(asked, str) else asked)
+    except UserError as error:
+        raise UserError(f"objective.{error}") from None
     if not isinstance(result, Objective):
         raise UserError(f"objective: {asked!r} is no objective; take elbo or iwae")
     return result
@@ -93,13 +101,18 @@ def compose(tree: Tree, splits: Splits) -> Recipe:
         raise UserError(
             "objective: a model written part by part needs one, as in 'objective: {type: elbo}'"
         )
-    return Recipe(build(tree["model"]), build(tree["objective"]))
+    model = build(tree["model"])
+    if not isinstance(model, Model):
+        raise UserError("model: prior, likelihood and posterior are expected, each with its type")
+    return Recipe(model, ELBO())
 
 
-def training_data(splits: Splits) -> Any:
-    """Return the training x in memory, or None when it is streamed."""
-    columns = getattr(splits.train, "columns", None)
-    return None if columns is None else columns["x"]
+def training_data(splits: Splits) -> Tensor:
+    """Return the training x to standardise by; of streamed data, evenly spaced rows."""
+    if isinstance(splits.train, Dataset):
+        return splits.train.columns["x"]
+    every = -(-len(splits.train) // STREAMED_ROWS)
+    return splits.train.take(slice(None, None, every)).columns["x"]
 
 
 def settings_for(tree: Tree, made: Recipe) -> Settings:

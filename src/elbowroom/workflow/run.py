@@ -16,6 +16,7 @@ from elbowroom.model import Model
 from elbowroom.train import fit as training
 from elbowroom.train import run_folder
 from elbowroom.train.callbacks import ProgressBar
+from elbowroom.train.distributed import rank_and_world
 from elbowroom.train.files import write_json
 from elbowroom.workflow import figures, plan, summary
 from elbowroom.workflow.configuration import Tree, complete
@@ -110,9 +111,14 @@ def request_of(config: dict[str, Any], folder: Path) -> Tree:
 def judge(
     model: Model, splits: Splits, folder: Path, tree: Tree, embed: bool, seconds: float
 ) -> dict[str, Any]:
-    """Evaluate a fitted model and write evaluation, figures, report and model card."""
+    """Evaluate a fitted model and write evaluation, figures, report and model card.
+
+    Of several processes only the first one does; the others return nothing.
+    """
     from elbowroom.evaluate.report import evaluate
 
+    if rank_and_world()[0] != 0:
+        return {}
     options = tree["evaluate"]
     result = evaluate(
         model,
