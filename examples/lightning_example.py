@@ -53,7 +53,7 @@ def digits() -> Tensor:
     """Return scikit-learn's digits, binarised at one half, ``(1797, 64)``."""
     from sklearn.datasets import load_digits
 
-    return torch.tensor(load_digits().data > 8, dtype=torch.float32)
+    return torch.tensor(load_digits(return_X_y=True)[0] > 8, dtype=torch.float32)
 
 
 def main(steps: int = 500, seed: int = 0) -> Fit:

@@ -1,4 +1,4 @@
-"""Conditional densities: a network maps what is given to parameters, a family to a distribution."""
+"""Conditional densities: a network gives parameters, a family makes them a distribution."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def density(letter: str, name: str, site: Any) -> str:
     if not isinstance(site, Conditional):
         return f"{letter}({name}) = {signature(site)}"
     given = ", ".join(site.given_names)
-    return f"{letter}({name} | {given}) = {family(site.family)} with parameters {network(site.net)}({given})"
+    parameters = f"{network(site.net)}({given})"
+    return f"{letter}({name} | {given}) = {family(site.family)} with parameters {parameters}"
 
 
 def family(part: Family) -> str:

@@ -22,4 +22,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def unknown(kind: str, word: str, known: Iterable[str]) -> UserError:
     """Build the error for a name that is not in a list: nearest name and all that exist."""
     known = sorted(known)
-    return UserError(f"unknown {kind} {word!r}.{did_you_mean(word, known)} Known: {', '.join(known)}.")
+    near = did_you_mean(word, known)
+    return UserError(f"unknown {kind} {word!r}.{near} Known: {', '.join(known)}.")

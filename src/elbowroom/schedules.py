@@ -49,7 +49,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From `start` to `end` in a straight line `over` that many steps, then `end`, reached exactly.
+    """From `start` to `end` in a straight line `over` so many steps, then `end`, reached exactly.
 
     Example:
         >>> Linear(0.0, 1.0, over=100)(50), Linear(0.0, 1.0, over=100)(1000)
@@ -89,7 +89,7 @@ class Cyclical(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """From `start` to `end` along half a cosine `over` that many steps, after a linear `warmup`."""
+    """From `start` to `end` along half a cosine `over` so many steps, after a linear `warmup`."""
 
     start: float
     end: float

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from elbowroom.errors import UserError
+
 Scope = dict[str, Tensor]
 """What is known by name inside a model: tensors of shape ``(S or 1, B or 1, *event)``."""
 
@@ -58,5 +60,12 @@ def log_mean_exp(tensor: Tensor, dim: int = 0) -> Tensor:
 
 
 def as_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    """Read an event shape given as an integer or a sequence."""
-    return (int(shape),) if isinstance(shape, int) else tuple(int(s) for s in shape)
+    """Read an event shape given as an integer or a sequence.
+
+    Raises:
+        UserError: a dimension is below 1.
+    """
+    event = (int(shape),) if isinstance(shape, int) else tuple(int(s) for s in shape)
+    if any(size < 1 for size in event):
+        raise UserError(f"dimension {shape}: it is at least 1")
+    return event

@@ -18,7 +18,14 @@ def models(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the models, or describe one with its options."""
+    """List the models, or describe one with its options.
+
+    Examples:
+
+    - `elbowroom models`
+
+    - `elbowroom models vae`
+    """
     from elbowroom.recipes import RECIPES, recipe
 
     voice = Voice(as_json=as_json)
@@ -64,7 +71,14 @@ def datasets(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the built-in data sets, or describe one: source, licence, where its files go."""
+    """List the built-in data sets, or describe one: source, licence, where its files go.
+
+    Examples:
+
+    - `elbowroom datasets`
+
+    - `elbowroom datasets mnist`
+    """
     from elbowroom import data
 
     voice = Voice(as_json=as_json)
@@ -96,7 +110,14 @@ def reproduce(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """List the lectures' experiments, or run one: our figures beside the published ones."""
+    """List the lectures' experiments, or run one: our figures beside the published ones.
+
+    Examples:
+
+    - `elbowroom reproduce`
+
+    - `elbowroom reproduce latent-manifold --quick`
+    """
     from elbowroom.experiments import EXPERIMENTS, run
 
     use_threads(threads)

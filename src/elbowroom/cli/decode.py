@@ -30,7 +30,14 @@ def sample(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Draw new data from the model: z from the prior, x given z."""
+    """Draw new data from the model: z from the prior, x given z.
+
+    Examples:
+
+    - `elbowroom sample runs/digits-vae -n 64 --out samples.png`
+
+    - `elbowroom sample runs/table-vae -n 1000 --seed 1 --out synthetic.csv`
+    """
     from elbowroom.workflow import decoding, export
 
     path = out or folder / ("samples" + export.default_ending(folder))
@@ -50,7 +57,12 @@ def interpolate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Walk in a straight line between the posterior means of pairs of test data, and decode."""
+    """Walk in a straight line between the posterior means of pairs of test data, and decode.
+
+    Example:
+
+    - `elbowroom interpolate runs/digits-vae --pairs 6 --points 11 --out walk.png`
+    """
     from elbowroom.workflow import decoding, export
 
     path = out or folder / ("interpolation" + export.default_ending(folder))
@@ -75,7 +87,12 @@ def traverse(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Vary one latent at a time around a test datum's posterior mean, and decode."""
+    """Vary one latent at a time around a test datum's posterior mean, and decode.
+
+    Example:
+
+    - `elbowroom traverse runs/digits-vae --dimensions 10 --range 3 --out latents.png`
+    """
     from elbowroom.workflow import decoding, export
 
     path = out or folder / ("traversal" + export.default_ending(folder))

@@ -30,7 +30,12 @@ def encode(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write the posterior mean of every datum: one row each, in the order of the data."""
+    """Write the posterior mean of every datum: one row each, in the order of the data.
+
+    Example:
+
+    - `elbowroom encode runs/table-vae table.csv --out latents.csv`
+    """
     from elbowroom.workflow import encoding, export
 
     use_threads(threads)
@@ -52,7 +57,12 @@ def reconstruct(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write the likelihood's mean at every datum's posterior mean, in the data's own units."""
+    """Write the likelihood's mean at every datum's posterior mean, in the data's own units.
+
+    Example:
+
+    - `elbowroom reconstruct runs/table-vae table.csv --out rebuilt.csv`
+    """
     from elbowroom.workflow import encoding, export
 
     use_threads(threads)

@@ -110,10 +110,17 @@ def resume(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Go on with a run that was stopped, bit for bit as if it had not been."""
+    """Go on with a run that was stopped, bit for bit as if it had not been.
+
+    Examples:
+
+    - `elbowroom resume runs/digits-vae`
+
+    - `elbowroom resume runs/digits-vae --steps 20000`
+    """
     from elbowroom.workflow import run
 
-    use_threads(threads)
+    use_threads(threads or run.threads_of(folder))
     summary = run.resume(folder, steps=steps, embed=embed, progress=not quiet)
     conclude(Voice(quiet, as_json), summary, folder)
 
@@ -127,7 +134,12 @@ def demo(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Fit a VAE to 1,797 handwritten digits that come with the package, in about a minute."""
+    """Fit a VAE to 1,797 handwritten digits that come with the package, in about a minute.
+
+    Example:
+
+    - `elbowroom demo --out runs/demo`
+    """
     fit("digits", ["latent_dim=8", "hidden=[256,256]"], steps=4000, out=out, overwrite=overwrite, seed=seed, quiet=quiet, as_json=as_json)  # fmt: skip
 
 

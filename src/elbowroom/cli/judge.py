@@ -34,6 +34,12 @@ def evaluate(
 
     Every figure is in nats of the original data. `log p(x)` is an importance-weighted lower bound
     that tightens with --samples.
+
+    Examples:
+
+    - `elbowroom evaluate runs/digits-vae --samples 5000`
+
+    - `elbowroom evaluate runs/table-vae others.csv --json`
     """
     from elbowroom.workflow.reevaluate import evaluate_folder
     from elbowroom.workflow.summary import headline_rows
@@ -48,7 +54,12 @@ def compare(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR…", help="Run folders.")],
     as_json: Json = False,
 ) -> None:
-    """Print one table of several runs, from what they recorded about their test data."""
+    """Print one table of several runs, from what they recorded about their test data.
+
+    Example:
+
+    - `elbowroom compare runs/digits-vae runs/digits-iwae`
+    """
     from elbowroom.workflow.reevaluate import comparison
 
     headers, rows, value = comparison(folders)

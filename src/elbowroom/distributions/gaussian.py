@@ -25,10 +25,8 @@ class Gaussian(LocationScale):
         return self.stddev.square()
 
     def rsample(self, sample_shape: SampleShape = ONE) -> Tensor:
-        noise = torch.randn(
-            torch.Size(sample_shape) + self.loc.shape, dtype=self.loc.dtype, device=self.loc.device
-        )
-        return torch.addcmul(self.loc, self.scale, noise)
+        like = self.loc.expand(*sample_shape, *self.loc.shape) if sample_shape else self.loc
+        return torch.addcmul(self.loc, self.scale, torch.randn_like(like))
 
     def entry_log_prob(self, value: Tensor) -> Tensor:
         return -0.5 * self.standardise(value).square() - (self.log_scale + HALF_LOG_TWO_PI)

@@ -1,4 +1,4 @@
-"""What an experiment is: a question, a function that answers it, and rows beside published ones."""
+"""What an experiment is: a question, a function that answers it, rows beside published ones."""
 
 from __future__ import annotations
 

@@ -27,9 +27,16 @@ def run(bench: Bench) -> None:
         recipe = vae(data.spec, latent_dim=DIM, networks="conv", scale="shared")
     steps = bench.steps(4000)
     fit(
-        recipe.model, data, recipe.objective, steps=steps, batch_size=64,
-        learning_rate=Cosine(1e-3, 1e-5, steps), precision="bf16-mixed", clip_norm=100.0, seed=bench.seed,
-    )  # fmt: skip
+        recipe.model,
+        data,
+        recipe.objective,
+        steps=steps,
+        batch_size=64,
+        learning_rate=Cosine(1e-3, 1e-5, steps),
+        precision="bf16-mixed",
+        clip_norm=100.0,
+        seed=bench.seed,
+    )
     model, spec = recipe.model, data.spec
     test = data.test.take(slice(0, bench.count(500)))
     bound = elbo(model, test, samples=1, seed=bench.seed)

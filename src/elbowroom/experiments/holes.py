@@ -1,4 +1,4 @@
-"""The same networks with and without a prior: an independent classifier looks at what comes out."""
+"""The same networks with and without a prior, judged by an independent classifier."""
 
 from __future__ import annotations
 
@@ -54,13 +54,16 @@ def train_judge(data: Splits, bench: Bench) -> Judge:
     """Train a classifier on validation data, which no model is fitted to."""
     from sklearn.neural_network import MLPClassifier
 
-    x, y = data.validation.columns["x"], data.validation.columns["label"]
+    x, y = labelled(data.validation)
     network = MLPClassifier((256,), random_state=bench.seed, max_iter=2 if bench.quick else 30)
-    network.fit(x.flatten(1).float().numpy(), y.numpy())
-    test = data.test.columns
-    return Judge(
-        network, network.score(test["x"].flatten(1).float().numpy(), test["label"].numpy())
-    )
+    network.fit(x, y)
+    return Judge(network, float(network.score(*labelled(data.test))))
+
+
+def labelled(part: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels ``(N, D)`` and labels ``(N,)`` of a part."""
+    columns = part.take(slice(None)).columns
+    return columns["x"].flatten(1).float().numpy(), columns["label"].numpy()
 
 
 def train(recipe: Any, data: Splits, bench: Bench) -> Model:

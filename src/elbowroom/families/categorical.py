@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ class Categorical(Family):
         super().__init__(shape)
         self.classes = at_least_two("classes", classes)
 
-    @property
+    @cached_property
     def event(self) -> tuple[int, ...]:
         return (*as_shape(self.shape), self.classes)
 

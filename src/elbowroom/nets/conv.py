@@ -114,8 +114,10 @@ class ConvDecoder(Part):
         outs = [*self.channels[1:], shape[0]]
         for stage, (inside, outside) in enumerate(zip(self.channels, outs)):
             layers += [ResidualBlock(inside, act) for _ in range(residual)]
-            extra = tuple(sides[stage + 1] - (2 * sides[stage] - 1) for sides in (heights, widths))
-            layers.append(nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=extra))
+            rows, columns = (s[stage + 1] - (2 * s[stage] - 1) for s in (heights, widths))
+            layers.append(
+                nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=(rows, columns))
+            )
             layers += [activation(act)] if stage < len(outs) - 1 else []
         self.layers = nn.Sequential(*layers)
 

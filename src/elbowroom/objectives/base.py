@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from elbowroom.errors import UserError
 from elbowroom.draw import Draw, Measure
 from elbowroom.gradients.base import Gradient
 from elbowroom.gradients.pathwise import Pathwise
@@ -66,6 +67,8 @@ class Bound(Objective):
         weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
+        if samples < 1:
+            raise UserError(f"samples={samples}: it is a whole number of at least 1")
         self.samples, self.gradient, self.weights = samples, gradient, weights
         self.default = Pathwise()
 

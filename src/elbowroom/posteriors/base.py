@@ -36,14 +36,17 @@ class Posterior(Part):
         Raises:
             NotImplementedError: the posterior has no density that can be evaluated elsewhere.
         """
-        raise NotImplementedError(f"{type(self).__name__} cannot evaluate its density at a given point")
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot evaluate its density at a given point"
+        )
 
 
 def gradient_of(gradient: Gradients, name: str) -> Gradient:
     """Pick a site's gradient; sites that are not named are reparameterised."""
     if isinstance(gradient, Gradient):
         return gradient
-    return gradient[name] if name in gradient else _DEFAULT
+    # A mapping of modules is a ModuleDict by now, which has no get.
+    return gradient[name] if name in gradient else _DEFAULT  # noqa: SIM401
 
 
 _DEFAULT = Pathwise()

@@ -30,7 +30,11 @@ class Ladder(Posterior):
     """
 
     def __init__(
-        self, encoder: nn.Module, top_down: TopDown, heads: Mapping[str, nn.Module], given: str = "x"
+        self,
+        encoder: nn.Module,
+        top_down: TopDown,
+        heads: Mapping[str, nn.Module],
+        given: str = "x",
     ) -> None:
         super().__init__()
         self.encoder, self.top_down, self.heads, self.given = encoder, top_down, heads, given
@@ -42,7 +46,9 @@ class Ladder(Posterior):
         for name in self.top_down.names:
             p, estimator = self.top_down.level(name, state), gradient_of(gradient, name)
             joined = torch.cat([state, features.expand(*state.shape[:2], -1)], -1)
-            q = self.top_down.families[name](self.heads[name](joined.flatten(0, 1)), state.shape[:2])
+            q = self.top_down.families[name](
+                self.heads[name](joined.flatten(0, 1)), state.shape[:2]
+            )
             particles = estimator.draw(q, samples)
             samples, value = 1, particles.value
             draw.sites[name] = Site(

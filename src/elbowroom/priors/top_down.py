@@ -50,7 +50,9 @@ class TopDown(Part):
         joined = torch.cat([state.expand(*value.shape[:2], -1), value], -1)
         return torch.tanh(self.merge[name](joined))
 
-    def condition(self, scope: Scope, names: Collection[str] | None = None) -> dict[str, Distribution]:
+    def condition(
+        self, scope: Scope, names: Collection[str] | None = None
+    ) -> dict[str, Distribution]:
         state, levels = self.start(scope[self.names[0]].shape[1]), {}
         for name in self.names:
             levels[name] = self.level(name, state)

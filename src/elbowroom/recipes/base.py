@@ -173,7 +173,7 @@ def decoder(
     """Make the network from `inputs` numbers to the family's parameters."""
     if kind == "mlp":
         return MLP(inputs, list(reversed(hidden)), family.size, act)
-    depth, height, width = spec.image or (0, 0, 0)
+    _, height, width = spec.image or (0, 1, 1)
     shape = (family.size // (height * width), height, width)
     return ConvDecoder(
         inputs, channels(kind)[::-1], shape, residual=int(kind == "resnet"), act=act
@@ -185,7 +185,7 @@ def channels(kind: str) -> list[int]:
 
 
 def input_scaling(spec: DataSpec, family: Family) -> nn.Module | None:
-    """Return what an encoder's input goes through: the likelihood's own affine map, or a rescale."""
+    """Return what puts an encoder's input around zero: the likelihood's map, or a rescale."""
     affine = getattr(family, "affine", None)
     if affine is not None:
         return affine

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from elbowroom.data.sampler import Permutations
+from elbowroom.errors import UserError
 from elbowroom.train import checkpoint, metrics
 from elbowroom.train.callbacks import LoggerCallback, hooks_of
 from elbowroom.train.distributed import all_max, rank_and_world
@@ -39,7 +40,7 @@ class History:
         rows: one per log interval and evaluation, keys as in ``metrics.jsonl``.
         best: highest bound on validation data, nats, or None without such data.
         best_step: when that was.
-        seconds: of wall-clock time, over all sessions' training loops.
+        seconds: of wall-clock time that went into the steps, over all sessions.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -63,9 +64,13 @@ class Loop:
         self.settings = state.settings
         rank, world = rank_and_world()
         self.leads = rank == 0
-        self.sampler = Permutations(
-            len(train), self.settings.batch_size, self.settings.seed, rank, world
-        )
+        order = (len(train), self.settings.batch_size, self.settings.seed, rank, world)
+        self.sampler = Permutations(*order, device=state.step.device)
+        if self.sampler.batch_size % self.settings.accumulate:
+            raise UserError(
+                f"accumulate={self.settings.accumulate} does not divide a batch of "
+                f"{self.sampler.batch_size}"
+            )
         self.hooks = hooks_of(
             c if not hasattr(c, "log_metrics") else LoggerCallback(c) for c in callbacks
         )
@@ -129,7 +134,6 @@ class Loop:
         row["learning_rate"] = self.learning_rate()
         row["gradient_norm"] = self.gradient_norm()
         row["data_per_second"] = steps * self.sampler.batch_size * world / max(now - then, 1e-9)
-        self.history.seconds += now - then
         self.clock = (now, self.state.count)
         self.write(row, "on_log")
 
@@ -195,6 +199,8 @@ class Loop:
         if self.best is not None:
             self.state.model.load_state_dict(self.best)
         self.state.model.eval()
+        batch = self.sampler.batch_size * rank_and_world()[1]
+        self.history.seconds = metrics.training_seconds(self.history.rows, batch)
         self.history.best, self.history.best_step = self.progress.best, self.progress.best_step
 
     def stop_asked(self) -> bool:

@@ -86,6 +86,19 @@ def parsed(line: str) -> Row | None:
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
+def training_seconds(rows: list[Row], batch: int) -> float:
+    """Return the seconds that went into the steps of all rows, by the speed that each records.
+
+    Args:
+        rows: of a whole run, resumed or not.
+        batch: data per step, over all processes.
+    """
+    timed = [row for row in rows if "data_per_second" in row]
+    steps = [row["step"] for row in timed]
+    spans = zip([0, *steps], steps, timed)
+    return sum((now - then) * batch / row["data_per_second"] for then, now, row in spans)
+
+
 def cut_back(path: Path, step: int) -> None:
     """Drop rows after `step`, which a resumed run will write again."""
     kept = [row for row in read(path) if row["step"] <= step]

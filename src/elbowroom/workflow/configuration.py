@@ -123,7 +123,7 @@ def model_keys(tree: Tree) -> list[str]:
     """Return the arguments of the chosen recipe."""
     model = tree.get("model", "vae")
     name = model.get("type", "vae") if isinstance(model, Mapping) else model
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         return []
     return [a for a in inspect.signature(recipe(name)).parameters if a not in GIVEN_BY_DATA]
 
@@ -150,12 +150,12 @@ def complete(tree: Tree) -> Tree:
     """
     for section in tree:
         if section not in SECTIONS:
-            near = did_you_mean(section, SECTIONS)
+            near = did_you_mean(str(section), SECTIONS)
             raise UserError(
                 f"{section}: there is no such section.{near} Known: {', '.join(SECTIONS)}."
             )
     data = as_section(tree.get("data"), "source", "data")
-    if "source" not in data:
+    if not isinstance(data.get("source"), str):
         raise UserError("data.source: say which data to fit, as in 'data: digits'")
     data = validated(load, data, "data", skip=("seed",))
     evaluate = as_section(tree.get("evaluate"), "samples", "evaluate")
@@ -198,9 +198,9 @@ def check_keys(section: Tree, known: Sequence[str], place: str) -> None:
 
 def checked_model(model: Tree) -> Tree:
     """Check a recipe's arguments; an explicit model (with a likelihood) is checked when built."""
-    if "likelihood" in model and "type" not in model:
+    if isinstance(model.get("likelihood"), Mapping) and "type" not in model:
         return {"type": "model", **model}
-    name = model.get("type", "vae")
+    name = str(model.get("type", "vae"))
     if name == "model":
         return model
     arguments = {k: v for k, v in model.items() if k != "type"}

@@ -28,7 +28,7 @@ def whole(folder: Path, source: str) -> tuple[Model, Any, DataSpec]:
 def encode(
     folder: Path, source: str, seed: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Return posterior means by latent, ``(N, *event)``, and the labels ``(N,)`` if there are any."""
+    """Return posterior means by latent, ``(N, *event)``, and labels ``(N,)`` if there are any."""
     model, data, spec = whole(folder, source)
     model.check(data.batch(torch.arange(min(len(data), 64))))
     parts = [model.encode(batch, seed) for batch in batches(data)]

@@ -13,14 +13,15 @@ from elbowroom.errors import UserError
 from elbowroom.train import run_folder
 from elbowroom.train.files import write_atomically
 from elbowroom.workflow.pictures import grid_figure
+from elbowroom.workflow.reevaluate import spec_of
 
 TABLE_ENDINGS = (".csv", ".npy", ".npz", ".parquet")
 
 
 def default_ending(folder: Path) -> str:
     """Return ``.png`` for a run on pictures, ``.csv`` for others."""
-    data = run_folder.read_config(folder).get("data") or {}
-    return ".png" if data.get("image") else ".csv"
+    spec = spec_of(run_folder.read_config(folder))
+    return ".csv" if spec.image is None else ".png"
 
 
 def write(path: Path, values: np.ndarray, spec: DataSpec) -> None:

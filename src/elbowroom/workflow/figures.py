@@ -178,7 +178,7 @@ def draw_latents(artist: Artist) -> None:
     if kl is not None:
         artist.draw(
             "kl",
-            "Nats that each latent dimension carries; those whose posterior mean does not vary are pale.",
+            "Nats that each latent dimension carries; pale: its posterior mean does not vary.",
             lambda: curves.kl_per_dimension(kl.numpy(), (spread > 0.01).numpy()),
         )
     draw_walks(artist, z, spread, kl)

@@ -18,7 +18,7 @@ def as_pictures(values: np.ndarray, spec: DataSpec) -> np.ndarray:
 
 
 def grid_figure(values: np.ndarray, spec: DataSpec) -> Any:
-    """Return a figure of pictures ``(N, *event)``, or of rows of them ``(rows, points, *event)``."""
+    """Return a figure of pictures ``(N, *event)`` or rows of them ``(rows, points, *event)``."""
     from elbowroom.plots.images import image_grid, interpolations
 
     pictures = as_pictures(values, spec)

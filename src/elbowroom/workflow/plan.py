@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from elbowroom.config import build, to_config
 from elbowroom.data import load
 from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.errors import UserError
-from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.random import seeded
@@ -54,7 +55,30 @@ def make(tree: Tree) -> Plan:
         made = compose(tree, splits)
     if tree["objective"] is not None:
         made.objective = objective(made, tree["objective"])
+    trial(made, splits, tree["seed"])
     return Plan(tree, splits, made, settings_for(tree, made))
+
+
+def trial(made: Recipe, splits: Splits, seed: int) -> None:
+    """Score two data, so that what does not fit is known before anything is written.
+
+    Raises:
+        UserError: model, objective and data do not go together.
+    """
+    few = splits.train.batch(torch.arange(min(2, len(splits.train))))
+    with explained("these do not go together"), torch.no_grad(), seeded(seed):
+        made.model.check(few)
+        made.objective(made.model, few, torch.zeros(()))
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what a constructor or a network refuses into one line."""
+    try:
+        yield
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"model: {what}: {reason}") from error
 
 
 def objective(made: Recipe, asked: Any) -> Objective:
@@ -95,14 +119,18 @@ def load_data(section: Tree, seed: int) -> Splits:
 def compose(tree: Tree, splits: Splits) -> Recipe:
     """Make the model: by its recipe, or part by part as written."""
     arguments = {k: v for k, v in tree["model"].items() if k != "type"}
-    if tree["model"]["type"] != "model":
-        return recipe(tree["model"]["type"])(splits.spec, training_data(splits), **arguments)
+    name = tree["model"]["type"]
+    if name != "model":
+        given = ", ".join(f"{k}={v}" for k, v in arguments.items()) or "its defaults"
+        with explained(f"{name} cannot be made with {given}"):
+            return recipe(name)(splits.spec, training_data(splits), **arguments)
     if tree["objective"] is None:
         raise UserError(
             "objective: a model written part by part needs one, as in 'objective: {type: elbo}'"
         )
     model = build(tree["model"])
-    if not isinstance(model, Model):
+    parts = [getattr(model, name, 0) for name in ("prior", "likelihood", "posterior")]
+    if not all(part is None or isinstance(part, nn.Module) for part in parts):
         raise UserError("model: prior, likelihood and posterior are expected, each with its type")
     return Recipe(model, ELBO())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from elbowroom.workflow.snapshots import Snapshots
 
 SAMPLES = 500
 TRAIN_LIMIT = 2000
+MOST_THREADS = 1024
 
 
 def announcement(made: plan.Plan, folder: Path) -> str:
@@ -66,8 +66,7 @@ def fit(
         progress: whether to show progress bars.
     """
     callbacks = [Snapshots(made.splits.validation, made.tree["seed"]), *bars(progress)]
-    began = time.perf_counter()
-    training.fit(
+    history = training.fit(
         made.recipe.model,
         made.splits,
         made.recipe.objective,
@@ -77,8 +76,7 @@ def fit(
         describe={"request": made.tree, "chosen": made.recipe.chosen},
         **{name: getattr(made.settings, name) for name in made.settings.__dataclass_fields__},
     )
-    seconds = time.perf_counter() - began
-    return judge(made.recipe.model, made.splits, folder, made.tree, embed, seconds)
+    return judge(made.recipe.model, made.splits, folder, made.tree, embed, history.seconds)
 
 
 def resume(
@@ -89,9 +87,15 @@ def resume(
     tree = request_of(config, folder)
     splits = reload(spec_of(config))
     callbacks = [Snapshots(splits.validation, tree["seed"]), *bars(progress)]
-    began = time.perf_counter()
-    model, _ = training.resume(folder, splits, steps=steps, callbacks=callbacks)
-    return judge(model, splits, folder, tree, embed, time.perf_counter() - began)
+    model, history = training.resume(folder, splits, steps=steps, callbacks=callbacks)
+    return judge(model, splits, folder, tree, embed, history.seconds)
+
+
+def threads_of(folder: Path) -> int | None:
+    """Return the number of threads a run was started with: another number rounds otherwise."""
+    versions = run_folder.read_config(folder).get("versions")
+    threads = str(versions.get("threads")) if isinstance(versions, dict) else ""
+    return int(threads) if threads.isdecimal() and 0 < int(threads) <= MOST_THREADS else None
 
 
 def request_of(config: dict[str, Any], folder: Path) -> Tree:

@@ -85,7 +85,7 @@ def write(
     """
     write_text(folder / REQUEST, yaml.safe_dump(config["request"], sort_keys=False))
     title = f"{config['request']['model']['type']} on {spec.name}"
-    commands = command_lines(config, folder)
+    commands = command_lines()
     write_report(
         folder / "report.html",
         title=title,
@@ -96,7 +96,7 @@ def write(
             sections.model(model),
             sections.evaluation(headline_rows(result), explanations(result), reasons(result)),
             *(sections.figures(h, drawn, names, SHOWING_DATA) for h, names in FIGURES.items()),
-            sections.reproduction(commands, config["versions"]),
+            sections.reproduction(commands, config["versions"], "In this folder:"),
         ],
         embeds_data=embed,
     )
@@ -145,12 +145,12 @@ def reasons(result: dict[str, Any]) -> dict[str, str]:
     return {EXPLAINED.get(k, (k, ""))[0]: str(why) for k, why in absent.items()}
 
 
-def command_lines(config: dict[str, Any], folder: Path) -> list[str]:
-    """Return the commands that repeat, judge and use the run."""
+def command_lines() -> list[str]:
+    """Return the commands that repeat, judge and use the run, from inside its folder."""
     return [
-        f"elbowroom fit {folder.name}/{REQUEST} --out again",
-        f"elbowroom evaluate {folder.name} --samples 5000",
-        f"elbowroom sample {folder.name} -n 64",
+        f"elbowroom fit {REQUEST} --out ../again",
+        "elbowroom evaluate . --samples 5000",
+        "elbowroom sample . -n 64",
     ]
 
 
