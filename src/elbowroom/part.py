@@ -18,7 +18,16 @@ class Part(nn.Module):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, as_submodules(value))
+        value = as_submodules(value)
+        self.__dict__.pop(name, None)
+        super().__setattr__(name, value)
+        if isinstance(value, nn.Module):
+            # Found at once; torch's own search takes a microsecond, some twenty times a step.
+            self.__dict__[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self.__dict__.pop(name, None)
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor arguments by name, as they were stored."""

@@ -92,7 +92,11 @@ RUNS: dict[str, tuple[Damage, tuple[str, ...], str]] = {
     "objective is none": (change("objective", to=None), ("resume",), "objective"),
     "settings are a list": (change("train", to=[1]), ("resume",), "train"),
     "setting of another sort": (change("train", "batch_size", to="x"), ("resume",), "batch_size"),
-    "rate of another sort": (change("train", "learning_rate", to=[]), ("resume",), "learning_rate"),
+    "rate of another sort": (
+        change("train", "learning_rate", to=[]),
+        ("resume",),
+        "learning_rate",
+    ),
     "unknown setting": (change("train", "stesp", to=3), ("resume",), "steps"),
     "request is a number": (change("request", to=3), ("resume",), "request"),
     "request without data": (change("request", "data", to={}), ("resume",), "data"),
@@ -187,7 +191,17 @@ def test_output(case: str, copy: Path) -> None:
 
 def test_run_folder_under_a_file(csv: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    refused("file", tmp_path, "fit", csv, "drop=[side]", "--steps", 2, "--out", tmp_path / "file" / "run")
+    refused(
+        "file",
+        tmp_path,
+        "fit",
+        csv,
+        "drop=[side]",
+        "--steps",
+        2,
+        "--out",
+        tmp_path / "file" / "run",
+    )
     refused("file", tmp_path, "fit", csv, "drop=[side]", "--steps", 2, "--out", tmp_path / "file")
 
 

@@ -215,7 +215,11 @@ def test_missing_configuration_file(tmp_path: Path) -> None:
 def refused(said: str, folder: Path, *arguments: object) -> None:
     """Run a command that must end in exit code 2, one message, and nothing written."""
     before = sorted(folder.rglob("*"))
-    given = arguments if {"--steps", "steps=abc", "steps=2.5"} & set(arguments) else (*arguments, "--steps", 2)
+    given = (
+        arguments
+        if {"--steps", "steps=abc", "steps=2.5"} & set(arguments)
+        else (*arguments, "--steps", 2)
+    )
     done = run(*given, "--out", folder / "out", "-q")
     assert done.code == 2, (done.code, done.out, done.err)
     assert done.out == ""

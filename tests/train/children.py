@@ -14,7 +14,9 @@ from typing import Any
 
 Strike = tuple[int, int | str]
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["elbowroom.cli.app", "elbowroom.workflow.run", "matplotlib.pyplot"])
+CONTEXT.set_forkserver_preload(
+    ["elbowroom.cli.app", "elbowroom.workflow.run", "matplotlib.pyplot"]
+)
 
 FIT = ("fit", "digits", "limit=200", "latent_dim=2", "hidden=[8]", "evaluate.samples=2")
 FIT += ("evaluate.limit=20", "evaluate_every=20", "log_every=7", "steps=100", "average=0.9", "-q")

@@ -36,7 +36,7 @@ def fit(
         Path | None,
         typer.Option("--out", "-o", help="Run folder to write. Default: runs/DATA-MODEL."),
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Updates. Default: 10000.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Updates. Default: 20000.")] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", help="Data per update. Default: 128.")
     ] = None,

@@ -16,6 +16,8 @@ from elbowroom.priors.standard import StandardNormal
 from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
 from elbowroom.schedules import Linear
 
+AVERAGED = {"average": 0.999}  # two nats better on static MNIST than the last parameters
+
 
 def vae(
     spec: DataSpec,
@@ -58,7 +60,7 @@ def vae(
     )
     weight = Linear(0.0, beta, warmup) if warmup else beta
     chosen = {"likelihood": likelihood_name(p), "networks": kind}
-    return Recipe(model, ELBO(samples, beta=weight), chosen=chosen)
+    return Recipe(model, ELBO(samples, beta=weight), dict(AVERAGED), chosen)
 
 
 def iwae(

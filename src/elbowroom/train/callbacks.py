@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Protocol
 
 HOOKS = (
@@ -32,7 +33,7 @@ class LoggerCallback:
         self.logger = logger
 
     def on_fit_start(self, loop: Any) -> None:
-        if hasattr(self.logger, "log_hyperparams"):
+        with suppress(AttributeError, NotImplementedError):  # some of Fabric's only announce it
             self.logger.log_hyperparams(loop.hyperparameters)  # type: ignore[attr-defined]
 
     def on_log(self, loop: Any, row: dict[str, Any]) -> None:

@@ -49,7 +49,11 @@ def save(folder: Path, state: TrainState, progress: Progress) -> None:
     tensors = {**learned(state), **noise(state)}
     if rank_and_world()[0] != 0:
         return
-    scalars = {"format": FORMAT, "progress": asdict(progress), "optimizers": optimizer_scalars(state)}
+    scalars = {
+        "format": FORMAT,
+        "progress": asdict(progress),
+        "optimizers": optimizer_scalars(state),
+    }
     write_tensors(folder / TENSORS, tensors, {"state": json.dumps(scalars)})
     write_json(folder / READABLE, scalars)
 
@@ -101,7 +105,9 @@ def restore(folder: Path, state: TrainState) -> Progress:
     try:
         scalars = json.loads(metadata["state"])
         if scalars["format"] > FORMAT:
-            raise UserError(f"{path} has format {scalars['format']}, newer than this version reads")
+            raise UserError(
+                f"{path} has format {scalars['format']}, newer than this version reads"
+            )
         progress = Progress(**scalars["progress"])
         put_back(state, tensors, scalars["optimizers"], path)
         state.count = progress.step
@@ -137,7 +143,9 @@ def load_module(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
         module.load_state_dict(dict(tensors))
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1].strip()
-        raise UserError(f"{path} does not fit the model that config.json describes: {first}") from None
+        raise UserError(
+            f"{path} does not fit the model that config.json describes: {first}"
+        ) from None
 
 
 def restore_optimizers(
@@ -145,7 +153,9 @@ def restore_optimizers(
 ) -> None:
     """Put back moments and the scalars of parameter groups."""
     if set(groups) != set(state.players):
-        raise UserError(f"{path} has players {sorted(groups)}, the run has {sorted(state.players)}")
+        raise UserError(
+            f"{path} has players {sorted(groups)}, the run has {sorted(state.players)}"
+        )
     for name, player in state.players.items():
         for group, saved in zip(player.optimizer.param_groups, groups[name]):
             group.update({k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()})
@@ -153,7 +163,8 @@ def restore_optimizers(
             kept = part_of(tensors, f"optimizer/{name}/{i}/")
             if kept:
                 player.optimizer.state[p] = {
-                    k: v.to(p.device) if v.dim() or group_fused(player) else v for k, v in kept.items()
+                    k: v.to(p.device) if v.dim() or group_fused(player) else v
+                    for k, v in kept.items()
                 }
 
 
@@ -172,4 +183,5 @@ def restore_noise(tensors: Mapping[str, Tensor], device: torch.device) -> None:
             f"the run was started by {began} processes, not {world}; resume it with as many: "
             f"torchrun --nproc-per-node {began} …"
         )
-    random.restore({k: v[rank] for k, v in states.items()}, device)
+    # Copies, since torch reads a generator's state from where its storage begins, not the view.
+    random.restore({k: v[rank].clone() for k, v in states.items()}, device)

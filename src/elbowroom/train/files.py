@@ -40,6 +40,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
+def sweep(folder: Path) -> None:
+    """Delete the unfinished files that killed processes left in a folder."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
 def umask() -> int:
     """Return the process's file mode mask, which can only be read by setting it."""
     mask = os.umask(0)

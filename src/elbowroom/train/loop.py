@@ -19,7 +19,7 @@ from elbowroom.errors import UserError
 from elbowroom.train import checkpoint, metrics
 from elbowroom.train.callbacks import LoggerCallback, hooks_of
 from elbowroom.train.distributed import all_max, rank_and_world
-from elbowroom.train.files import write_tensors
+from elbowroom.train.files import sweep, write_tensors
 from elbowroom.train.state import TrainState, step
 from elbowroom.train.validate import validate
 
@@ -91,6 +91,7 @@ class Loop:
         self.progress.done = self.progress.done and not extended
         path = self.folder / "metrics.jsonl"
         if self.leads:
+            sweep(self.folder)
             metrics.cut_back(path, self.progress.step)
         self.history.rows = metrics.read(path)
 

@@ -15,34 +15,61 @@ from elbowroom.errors import UserError
 from elbowroom.train.files import cannot_write, write_text
 
 PER_DIMENSION = "kl_per_dimension/"
+AT_ONCE = 16
 Row = dict[str, Any]
 
 
 @dataclass
 class Window:
-    """The metrics of the steps since the last row; nothing is computed until it is read."""
+    """The metrics of the steps since the last row.
 
-    rows: list[Mapping[str, Tensor]] = field(default_factory=list)
+    They are averaged a few steps at a time: one by one would cost a step some dozens of
+    microseconds, all at once would keep every step's tensors until the row is written.
+    """
+
+    steps: list[Mapping[str, Tensor]] = field(default_factory=list)
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, metrics: Mapping[str, Tensor]) -> None:
-        self.rows.append(metrics)
+        self.steps.append(metrics)
+        if len(self.steps) == AT_ONCE:
+            self.fold()
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Add the steps that were kept to the sums, and forget them."""
+        steps, self.steps = self.steps, []
+        for name in dict.fromkeys(name for metrics in steps for name in metrics):
+            values = [metrics[name] for metrics in steps if name in metrics]
+            self.sums[name] = self.sums.get(name, 0.0) + total(name, values)
+            self.counts[name] = self.counts.get(name, 0) + len(values)
 
     def read(self) -> Row:
         """Return each metric's mean over steps and data, and forget them."""
-        rows, self.rows = self.rows, []
-        if not rows:
-            return {}
-        with torch.no_grad():
-            means = {
-                k: torch.stack([reduce(k, r[k]) for r in rows if k in r]).mean(0) for k in rows[-1]
-            }
-        return {k: v.tolist() for k, v in means.items()}
+        self.fold()
+        row = {name: (value / self.counts[name]).tolist() for name, value in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return row
 
 
-def reduce(name: str, value: Tensor) -> Tensor:
-    """Average a metric over particles and data; KL per dimension keeps its dimensions."""
+def total(name: str, values: list[Tensor]) -> Tensor:
+    """Sum a metric over steps, each averaged over particles and data."""
+    if len({value.shape for value in values}) > 1:
+        return torch.stack([reduce(name, value) for value in values]).sum(0)
+    return len(values) * reduce(name, torch.stack(values), 1)
+
+
+def reduce(name: str, value: Tensor, steps: int = 0) -> Tensor:
+    """Average a metric over particles and data; KL per dimension keeps its dimensions.
+
+    Args:
+        name: of the metric.
+        value: any shape; KL per dimension is ``(S, B, *event)``.
+        steps: how many axes of steps stand before these.
+    """
     if name.startswith(PER_DIMENSION):
-        return value.float().mean((0, 1)).flatten()
+        return value.float().mean(tuple(range(steps + 2))).flatten()
     return value.float().mean()
 
 

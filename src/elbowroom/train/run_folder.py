@@ -91,8 +91,20 @@ def switch(new: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def recover(folder: Path) -> None:
+    """Tidy up after a process that was killed while it made or replaced a folder."""
+    for aside in folder.parent.glob(f".{folder.name}.*.old"):
+        if folder.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.replace(aside, folder)
+    for partial in folder.parent.glob(f".{folder.name}.*.part"):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def refuse_existing(folder: Path, overwrite: bool) -> None:
     """Raise `UserError` where something stands in the way."""
+    recover(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not overwrite:
@@ -111,7 +123,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         UserError: there is none, or it is not a run's.
     """
     config = read_json(Path(folder) / CONFIG)
-    if not isinstance(config, dict) or not {"format", "model", "objective", "train"} <= set(config):
+    if not isinstance(config, dict) or not {"format", "model", "objective", "train"} <= set(
+        config
+    ):
         raise UserError(f"{Path(folder) / CONFIG} is not the configuration of a run")
     if not isinstance(config["format"], int) or config["format"] > FORMAT:
         raise UserError(f"{folder} was written by a newer version (format {config['format']})")

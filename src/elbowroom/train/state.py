@@ -221,8 +221,12 @@ def autocast(precision: str, device: torch.device) -> Any:
 
 @torch.no_grad()
 def follow(state: TrainState) -> None:
-    """Move the average of parameters towards the parameters."""
-    assert state.average is not None and state.settings.average is not None
-    torch._foreach_lerp_(
-        state.average, list(state.model.parameters()), 1.0 - state.settings.average
-    )
+    """Move the average of parameters towards the parameters.
+
+    Early on the decay is ``(1 + t) / (10 + t)``, so that the average forgets the start at once.
+    """
+    assert state.average is not None
+    assert state.settings.average is not None
+    decay = min(state.settings.average, (1 + state.count) / (10 + state.count))
+    parameters = list(state.model.parameters())
+    torch._foreach_lerp_(state.average, parameters, 1.0 - decay)  # pyright: ignore

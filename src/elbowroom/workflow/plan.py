@@ -76,7 +76,14 @@ def explained(what: str) -> Iterator[None]:
     """Turn what a constructor or a network refuses into one line."""
     try:
         yield
-    except (RuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"model: {what}: {reason}") from error
 

@@ -1,0 +1,1 @@
+"""How fast elbowroom is, beside the best hand-written loop and beside pythae: ``make bench``."""
