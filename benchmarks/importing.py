@@ -21,7 +21,8 @@ print(json.dumps([between - start, time.perf_counter() - between]))
 
 
 def rows(options: Options) -> list[Row]:
-    first, *taken = (fresh() for _ in range(options.turns(7) + 1))  # the first fills disk caches
+    # The first run fills the caches of the disk.
+    _first, *taken = (fresh() for _ in range(options.turns(7) + 1))
     base, added = (Spread.of(times) for times in zip(*taken))
     bar = MOST_SECONDS if options.judged else None
     name = "import, beyond torch's"

@@ -17,8 +17,8 @@ from benchmarks.timing import Options, Spread
 HEADINGS = ("benchmark", "threads", "elbowroom", "beside", "its time", "result", "bar", "met")
 PACKAGES = ("elbowroom", "torch", "numpy", "pythae")
 NOTE = (
-    "One thread: CPU time. More threads, or a GPU: wall-clock time. Times are of one step, medians;"
-    " results are medians over paired rounds (least to greatest). × is how many times as fast."
+    "One thread: CPU time; more threads, or a GPU: wall-clock time. Times are medians, of one "
+    "step. Results are medians over paired rounds (least to greatest); × is how many times as fast."
 )
 
 

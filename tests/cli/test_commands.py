@@ -36,7 +36,7 @@ def good(*arguments: object) -> Outcome:
 
 def test_fit_writes_a_whole_run_folder(table_run: Path, picture_run: Path) -> None:
     for folder in (table_run, picture_run):
-        assert RUN_FILES <= {p.name for p in folder.iterdir()}
+        assert {p.name for p in folder.iterdir()} >= RUN_FILES
         assert list((folder / "figures").glob("*.png"))
         assert not list(folder.rglob("*.part"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, run, table
+from commands import run, table
 from PIL import Image
 
 RANDOM = np.random.default_rng(0).bytes(3000)
@@ -215,11 +215,8 @@ def test_missing_configuration_file(tmp_path: Path) -> None:
 def refused(said: str, folder: Path, *arguments: object) -> None:
     """Run a command that must end in exit code 2, one message, and nothing written."""
     before = sorted(folder.rglob("*"))
-    given = (
-        arguments
-        if {"--steps", "steps=abc", "steps=2.5"} & set(arguments)
-        else (*arguments, "--steps", 2)
-    )
+    says_steps = {"--steps", "steps=abc", "steps=2.5"} & set(arguments)
+    given = arguments if says_steps else (*arguments, "--steps", 2)
     done = run(*given, "--out", folder / "out", "-q")
     assert done.code == 2, (done.code, done.out, done.err)
     assert done.out == ""

@@ -79,9 +79,10 @@ def test_clipping_keeps_the_direction_and_caps_the_norm() -> None:
 def test_average_is_exponential() -> None:
     state = made(average=0.8)
     expected = flat(state.model)
-    for _ in range(5):
+    for t in range(60):
         step(state, data())
-        expected = 0.8 * expected + 0.2 * flat(state.model)
+        decay = min(0.8, (1 + t) / (10 + t))  # 0.1, 0.18, … until 0.8 is reached at t = 35
+        expected = decay * expected + (1 - decay) * flat(state.model)
     assert state.average is not None
     torch.testing.assert_close(torch.cat([a.flatten() for a in state.average]), expected)
 

@@ -60,7 +60,7 @@ def test_resumed_pair_is_bit_identical(pair: Path, tmp_path: Path) -> None:
 
 def test_another_number_of_processes_is_refused(pair: Path) -> None:
     before = (pair / "run" / "metrics.jsonl").read_bytes()
-    with pytest.raises(UserError, match="started by 2 processes, not 1.*nproc-per-node 2"):
+    with pytest.raises(UserError, match=r"started by 2 processes, not 1.*nproc-per-node 2"):
         resume(pair / "run", data(), steps=30)
     assert (pair / "run" / "metrics.jsonl").read_bytes() == before
 

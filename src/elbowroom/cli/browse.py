@@ -38,7 +38,8 @@ def models(
         return
     function = recipe(name)
     entry, options = RECIPES[name], options_of(function)
-    text = f"{name}: {entry.purpose}\npaper: {entry.paper}\ndata:  {entry.data}\n\n{inspect.getdoc(function)}\n\n"
+    text = f"{name}: {entry.purpose}\npaper: {entry.paper}\ndata:  {entry.data}\n\n"
+    text += f"{inspect.getdoc(function)}\n\n"
     text += table(["option", "default"], [[k, repr(v)] for k, v in options.items()])
     text += f"\n\n{example(name)}"
     voice.result(

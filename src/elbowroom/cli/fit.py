@@ -10,6 +10,7 @@ import typer
 from elbowroom.cli.options import Device, Json, Overwrite, Quiet, Run, Seed, Threads, use_threads
 from elbowroom.cli.output import Voice, leads, table
 
+DEMO_STEPS = 4000
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
@@ -23,8 +24,8 @@ def fit(
         str,
         typer.Argument(
             metavar="DATA|config.yaml",
-            help="A file (.npy .npz .csv .parquet, idx), a folder or zip of pictures, a built-in name "
-            "(see `elbowroom datasets`), or a configuration.",
+            help="A file (.npy .npz .csv .parquet, idx), a folder or zip of pictures, a built-in "
+            "name (see `elbowroom datasets`), or a configuration.",
         ),
     ],
     overrides: Overrides = None,
@@ -140,7 +141,8 @@ def demo(
 
     - `elbowroom demo --out runs/demo`
     """
-    fit("digits", ["latent_dim=8", "hidden=[256,256]"], steps=4000, out=out, overwrite=overwrite, seed=seed, quiet=quiet, as_json=as_json)  # fmt: skip
+    said = {"out": out, "overwrite": overwrite, "seed": seed, "quiet": quiet, "as_json": as_json}
+    fit("digits", ["latent_dim=8", "hidden=[256,256]"], steps=DEMO_STEPS, **said)
 
 
 def default_folder(tree: dict[str, Any]) -> Path:
@@ -155,6 +157,4 @@ def conclude(voice: Voice, summary: dict[str, Any], folder: Path) -> None:
 
     text = table(["test data", "value", "± s.e.", "unit"], headline_rows(summary))
     voice.result({"folder": str(folder), **summary}, text)
-    voice.say(
-        f"\nreport: {folder / 'report.html'}\nnext:   elbowroom sample {folder} -n 16 --out samples.png"
-    )
+    voice.say(f"\nreport: {folder / 'report.html'}\nnext:   elbowroom sample {folder} -n 16")

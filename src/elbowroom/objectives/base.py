@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from elbowroom.errors import UserError
 from elbowroom.draw import Draw, Measure
+from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient
 from elbowroom.gradients.pathwise import Pathwise
 from elbowroom.model import Model

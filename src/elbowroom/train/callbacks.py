@@ -23,7 +23,7 @@ HOOKS = (
 class Logger(Protocol):
     """What a logger answers; those of ``lightning.fabric.loggers`` do."""
 
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None: ...
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None: ...
 
 
 class LoggerCallback:

@@ -95,8 +95,7 @@ class Settings:
 
 def positive_number(name: str, value: object) -> None:
     """Raise `UserError` unless `value` is a finite number above 0."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise UserError(f"{name}={value}: it is a positive number")
 
 

@@ -33,7 +33,9 @@ def validate(state: TrainState, data: Any, seed: int) -> dict[str, Any]:
         for index in torch.arange(rank, len(data), world).split(BATCH):
             batch = data.batch(index.to(device))
             loss = state.objective(state.model, batch, state.step)
-            metrics = loss.metrics if "bound" in loss.metrics else {**loss.metrics, "loss": loss.total}
+            metrics = (
+                loss.metrics if "bound" in loss.metrics else {**loss.metrics, "loss": loss.total}
+            )
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0.0) + reduce(name, value).double() * len(index)
     return {name: (all_sum(value) / len(data)).tolist() for name, value in sums.items()}
@@ -58,10 +60,15 @@ def averaged(state: TrainState) -> Iterator[None]:
     if state.average is None:
         yield
         return
-    parameters = list(state.model.parameters())
-    current = [p.detach().clone() for p in parameters]
-    torch._foreach_copy_(parameters, state.average)
+    parameters = [p.data for p in state.model.parameters()]
+    current = [p.clone() for p in parameters]
+    put(parameters, state.average)
     try:
         yield
     finally:
-        torch._foreach_copy_(parameters, current)
+        put(parameters, current)
+
+
+def put(parameters: list[Tensor], values: list[Tensor]) -> None:
+    for parameter, value in zip(parameters, values):
+        parameter.copy_(value)

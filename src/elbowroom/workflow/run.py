@@ -36,8 +36,8 @@ def announcement(made: plan.Plan, folder: Path) -> str:
             f"data        {made.splits.spec.description}",
             f"chosen      {chosen or 'as configured'}",
             describe(made.recipe.model, made.recipe.objective),
-            f"training    {settings.steps:,} steps of {settings.batch_size}, {settings.optimizer}, "
-            f"{settings.precision}, seed {settings.seed}",
+            f"training    {settings.steps:,} steps of {settings.batch_size}, "
+            f"{settings.optimizer}, {settings.precision}, seed {settings.seed}",
             f"run folder  {folder}",
         ]
     )
