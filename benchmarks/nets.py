@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,11 +32,12 @@ def convolutions(latent: int) -> Pair:
     from pythae.models import VAEConfig
     from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
 
-    config = VAEConfig(input_dim=(1, 28, 28), latent_dim=latent)
+    config: Any = VAEConfig(input_dim=(1, 28, 28), latent_dim=latent)
     down, up = Encoder_Conv_VAE_MNIST(config).layers, Decoder_Conv_AE_MNIST(config).layers
     encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(1024, 2 * latent))
     first, *rest, last = up
-    decoder = nn.Sequential(first, nn.Unflatten(1, (1024, 4, 4)), *rest, last[0])
+    logits = next(iter(last.children()))  # what follows is a sigmoid
+    decoder = nn.Sequential(first, nn.Unflatten(1, (1024, 4, 4)), *rest, logits)
     return channels_last(encoder), channels_last(decoder)
 
 

@@ -30,7 +30,7 @@ class Product:
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
-            self.left @ self.right
+            torch.mm(self.left, self.right)
 
 
 def rows(options: Options) -> list[Row]:

@@ -12,6 +12,9 @@ from torch import Tensor
 TRAINED = 1500
 """Of the 1,797 digits; the others are held out."""
 
+DRAWN = 6000
+"""Pictures that differ; more rows repeat them, which is as large in memory and sooner made."""
+
 
 def digits(
     rows: int, event: Sequence[int] = (784,), held_out: bool = False, seed: int = 0
@@ -27,10 +30,11 @@ def digits(
     from sklearn.datasets import load_digits
 
     side = math.isqrt(math.prod(event))
-    greys = torch.as_tensor(load_digits().images, dtype=torch.float32) / 16.0
+    flat, _ = load_digits(return_X_y=True)
+    greys = torch.as_tensor(flat, dtype=torch.float32).view(-1, 8, 8) / 16.0
     greys = greys[TRAINED:] if held_out else greys[:TRAINED]
     large = F.interpolate(greys[:, None], size=(side, side), mode="bilinear").flatten(1)
     generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randint(len(large), (rows,), generator=generator)
+    chosen = torch.randint(len(large), (min(rows, DRAWN),), generator=generator)
     drawn = torch.bernoulli(large.clamp(0, 1)[chosen], generator=generator)
-    return drawn.view(rows, *event)
+    return drawn.repeat(math.ceil(rows / DRAWN), 1)[:rows].view(rows, *event)

@@ -18,7 +18,8 @@ HEADINGS = ("benchmark", "threads", "elbowroom", "beside", "its time", "result",
 PACKAGES = ("elbowroom", "torch", "numpy", "pythae")
 NOTE = (
     "One thread: CPU time; more threads, or a GPU: wall-clock time. Times are medians, of one "
-    "step. Results are medians over paired rounds (least to greatest); × is how many times as fast."
+    "step. Results are medians over paired rounds (least to greatest); × is how many times as "
+    "fast."
 )
 
 

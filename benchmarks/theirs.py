@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from elbowroom.train.allocator import keep_freed_memory
 BATCH, LATENT, SHAPE = 100, 16, (1, 28, 28)
 
 
-def perceptron_model(loss: str = "bce") -> Any:
+def perceptron_model(loss: Literal["bce", "mse"] = "bce") -> Any:
     """Return its default VAE, 784-512-16, seeded."""
     from pythae.models import VAE, VAEConfig
 
@@ -31,7 +31,7 @@ def convolution_model() -> Any:
     from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
 
     torch.manual_seed(0)
-    config = VAEConfig(input_dim=SHAPE, latent_dim=LATENT, reconstruction_loss="bce")
+    config: Any = VAEConfig(input_dim=SHAPE, latent_dim=LATENT, reconstruction_loss="bce")
     return VAE(config, Encoder_Conv_VAE_MNIST(config), Decoder_Conv_AE_MNIST(config))
 
 
@@ -74,7 +74,7 @@ class Training:
     def __init__(
         self,
         rows: int,
-        loss: str,
+        loss: Literal["bce", "mse"],
         kind: str = "perceptrons",
         keep_memory: bool = False,
         device: str = "cpu",

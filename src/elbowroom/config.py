@@ -19,7 +19,7 @@ def to_config(value: Any) -> Any:
     A module that appears twice is written once; the second time it is ``{"ref": path}``.
 
     Raises:
-        UserError: a type is not registered.
+        UserError: a type is not registered; a name in a mapping is "type" or "ref".
     """
     return _write(value, "", {})
 
@@ -28,6 +28,8 @@ def _write(value: Any, path: str, seen: dict[int, str]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, nn.ModuleDict | Mapping):
+        for name in {"type", "ref"} & set(value):
+            raise UserError(f"{join(path, name)}: configurations keep this name; take another")
         return {k: _write(v, join(path, k), seen) for k, v in value.items()}
     if isinstance(value, nn.ModuleList | list | tuple):
         return [_write(v, join(path, str(i)), seen) for i, v in enumerate(value)]

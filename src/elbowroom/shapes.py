@@ -26,8 +26,17 @@ MASK = ".mask"
 
 
 def as_scope(batch: Mapping[str, Tensor]) -> Scope:
-    """Give every tensor of a batch the particle axis: ``(B, *event) -> (1, B, *event)``."""
-    return {name: value.unsqueeze(0) for name, value in batch.items()}
+    """Give every tensor of a batch the particle axis: ``(B, *event) -> (1, B, *event)``.
+
+    What a mask declares absent becomes zero, so that no network sees what stands there.
+    """
+    scope = {name: value.unsqueeze(0) for name, value in batch.items()}
+    for name in [name for name in scope if name.endswith(MASK)]:
+        value, mask = scope.get(name.removesuffix(MASK)), scope[name]
+        if value is not None:
+            mask = mask.reshape(mask.shape + (1,) * (value.dim() - mask.dim()))
+            scope[name.removesuffix(MASK)] = value.masked_fill(~mask, 0)
+    return scope
 
 
 def fold(tensors: Sequence[Tensor]) -> tuple[list[Tensor], torch.Size]:

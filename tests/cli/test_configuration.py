@@ -96,12 +96,12 @@ model:
   likelihood:
     type: conditional
     net: {type: mlp, inputs: 2, hidden: [8], outputs: 64}
-    family: {type: bernoulli, event: [1, 8, 8]}
+    family: {type: bernoulli, shape: [1, 8, 8]}
     given: z
   posterior:
     type: conditional
     net: {type: mlp, inputs: 64, hidden: [8], outputs: 4}
-    family: {type: gaussian, event: 2}
+    family: {type: gaussian, shape: 2}
     given: x
 objective: {type: elbo, beta: {type: linear, start: 0.0, end: 1.0, over: 3}}
 """

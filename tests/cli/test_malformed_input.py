@@ -178,11 +178,11 @@ CONFIGURATIONS: dict[str, tuple[bytes, str]] = {
     "model of the wrong sort": (b"data: digits\nmodel: {type: [1]}\n", "model"),
     "key of the wrong sort": (b"data: digits\n1: 2\n", "1"),
     "model without posterior or objective": (
-        b"data: digits\nmodel: {likelihood: {type: bernoulli, event: 64}}\n",
+        b"data: digits\nmodel: {likelihood: {type: bernoulli, shape: 64}}\n",
         "prior|objective|conditional",
     ),
     "model of parts of the wrong sort": (
-        b"data: digits\nobjective: elbo\nmodel: {type: model, prior: 3, likelihood: 3, posterior: 3}\n",
+        b"data: digits\nobjective: elbo\nmodel: {type: model, prior: 3, likelihood: 3}\n",
         "model|prior|likelihood|posterior",
     ),
     "unknown type": (
@@ -193,10 +193,10 @@ CONFIGURATIONS: dict[str, tuple[bytes, str]] = {
         b"data: digits\nobjective: elbo\nmodel:\n  type: model\n"
         b"  prior: {type: standard_normal, dim: 2}\n"
         b"  likelihood: {type: conditional, net: {type: mlp, inputs: 3, hidden: [], outputs: 64},"
-        b" family: {type: bernoulli, event: 64}, given: z}\n"
+        b" family: {type: bernoulli, shape: 64}, given: z}\n"
         b"  posterior: {type: conditional, net: {type: mlp, inputs: 64, hidden: [], outputs: 4},"
-        b" family: {type: gaussian, event: 2}, given: x}\n",
-        "likelihood|shape|z",
+        b" family: {type: gaussian, shape: 2}, given: x}\n",
+        "mat1|[Ss]hapes? ",
     ),
 }
 

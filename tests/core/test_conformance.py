@@ -13,6 +13,7 @@ from torch import nn
 
 import elbowroom as er
 from elbowroom.draw import Draw
+from elbowroom.errors import UserError
 from elbowroom.gradients.pathwise import Pathwise
 from elbowroom.part import argument_names
 from elbowroom.random import seeded
@@ -171,3 +172,10 @@ def test_models_sample_and_reconstruct(name: str) -> None:
     assert any(not torch.equal(value, other[key]) for key, value in sample.items())
     rebuilt = model.reconstruct(data)
     assert all(value.shape == data[key].shape for key, value in rebuilt.items())
+
+
+@pytest.mark.parametrize("name", ["type", "ref"])
+def test_names_that_configurations_keep_are_refused(name: str) -> None:
+    """They could be written and never read again."""
+    with pytest.raises(UserError, match=name):
+        er.to_config(er.ELBO(weights={name: 2.0}))

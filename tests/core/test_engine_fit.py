@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from examples import SIZE as SMALL
+from examples import ladder_model, per_datum_model
 from examples import model as small_model
 from runs import Crash, CrashAt, assert_same, data, everything, rich
 
 import elbowroom as er
+from elbowroom.data.dataset import Dataset
 from elbowroom.errors import UserError
 from elbowroom.gradients.location import Location
 from elbowroom.train import files, loop, metrics, validate
@@ -243,3 +247,56 @@ def test_an_existing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run folder"):
         fit(model, data(), objective, out=tmp_path / "mine", overwrite=True, **settings)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_the_average_of_a_parameter_in_two_places_is_kept_in_both() -> None:
+    torch.manual_seed(0)
+    model, x = ladder_model(), torch.eye(SMALL)
+    kept = Averages()
+    fit(model, x, er.ELBO(), steps=12, average=0.9, learning_rate=0.05, callbacks=[kept])
+    assert model.prior is model.posterior.top_down
+    assert all(map(torch.equal, kept.average, model.parameters()))
+
+
+class Averages:
+    """A callback that keeps the averaged parameters of the last step."""
+
+    average: list[torch.Tensor]
+
+    def on_fit_end(self, loop: Any) -> None:
+        self.average = [value.clone() for value in loop.state.average]
+
+
+def test_a_posterior_per_datum_is_not_judged_on_other_data() -> None:
+    rows = Dataset({"x": torch.eye(SMALL)})
+    model, parts = per_datum_model(), SimpleNamespace(train=rows, validation=rows)
+    history = fit(model, parts, er.ELBO(), steps=6, evaluate_every=2)
+    assert not any("validation/bound" in row for row in history.rows)
+    assert history.best is None
+
+
+def test_a_bad_gradient_of_a_good_loss_is_never_saved(tmp_path: Path) -> None:
+    """A square root at zero: the loss is finite, its gradient is not."""
+    torch.manual_seed(0)
+    net = er.nets.MLP(2, [], SMALL)
+    root = er.register("test_root", Root)(net)
+    model = er.Model(
+        er.StandardNormal(2),
+        er.Conditional(root, er.Bernoulli(SMALL), "z"),
+        er.Conditional(er.nets.MLP(SMALL, [], 4), er.Gaussian(2), "x"),
+    )
+    with pytest.raises(NonFinite, match="gradient"):
+        fit(model, torch.eye(SMALL), er.ELBO(), steps=1, out=tmp_path / "run")
+    state = everything(tmp_path / "run")
+    assert all(v.isfinite().all() for k, v in state.items() if k.startswith("model/"))
+
+
+class Root(torch.nn.Module):
+    """A network plus ``0 · |w|`` at w = 0."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net, self.w = net, torch.nn.Parameter(torch.zeros(3))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.net(z) + 0.0 * self.w.square().sum().sqrt()

@@ -70,6 +70,42 @@ def test_metrics_are_written_once_a_step(whole: tuple[str, Path], tmp_path: Path
     assert steps == sorted(set(steps)) == [4, 8, 12, 16, 20]
 
 
+def test_a_row_averages_the_steps_before_and_after_a_crash(
+    whole: tuple[str, Path], tmp_path: Path
+) -> None:
+    """A checkpoint at step 5 lies between the rows of steps 4 and 8."""
+    name, reference = whole
+    killed(name, tmp_path / "run", 6)
+    resume(tmp_path / "run", data())
+    assert timeless(tmp_path / "run") == timeless(reference)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_players_of_ones_own_and_frozen_parameters_are_resumed(
+    tmp_path: Path, frozen: bool
+) -> None:
+    def run(folder: Path, crash: list[CrashAt]) -> None:
+        model, objective, settings = rich()
+        likelihood = model.likelihood.requires_grad_(not frozen)
+        mine = [*model.prior.parameters(), *model.posterior.parameters()]
+        own = {"model": mine, "baseline": objective.parameters()}
+        players = None if frozen else own
+        before = [p.clone() for p in likelihood.parameters()]
+        fit(model, data(), objective, out=folder, callbacks=crash, players=players, **settings)
+        assert all(map(torch.equal, before, likelihood.parameters()))
+
+    run(tmp_path / "whole", [])
+    with pytest.raises(Crash):
+        run(tmp_path / "killed", [CrashAt(13)])
+    resume(tmp_path / "killed", data())
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+def timeless(folder: Path) -> list[dict[str, float]]:
+    """Return the rows without the one figure that no two runs share."""
+    return [{k: v for k, v in row.items() if k != "data_per_second"} for row in read_rows(folder)]
+
+
 def read_rows(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 

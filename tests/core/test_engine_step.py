@@ -134,3 +134,16 @@ def test_scale_of_the_bound_does_not_depend_on_the_batch() -> None:
     step(once_state, data())
     torch.testing.assert_close(twice["bound"].mean(), once["bound"].mean())
     torch.testing.assert_close(gradient(twice_state), gradient(once_state))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_raised_flag_masks_the_fused_update(optimizer: str) -> None:
+    """On a GPU the flag is read late; until then nothing may move."""
+    state, batch = made(optimizer=optimizer), data()
+    before = [p.clone() for p in state.model.parameters()]
+    state.guard.flag = torch.tensor(1.0)
+    step(state, batch)
+    assert all(map(torch.equal, before, state.model.parameters()))
+    state.guard.flag = torch.tensor(0.0)
+    step(state, batch)
+    assert not all(map(torch.equal, before, state.model.parameters()))

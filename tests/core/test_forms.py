@@ -140,3 +140,13 @@ def test_exact_refuses_what_it_cannot_do() -> None:
     bent = er.Conditional(er.nets.MLP(2, [8], 4), er.Gaussian(4, scale=1.0), "z")
     with pytest.raises(UserError, match="affine"):
         Exact(bent, 2).distribution(as_scope({"x": torch.zeros(1, 4)}))
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("act", [torch.nn.Tanh(), torch.nn.ReLU()])
+def test_exact_refuses_what_looks_affine_on_the_axes(dim: int, act: torch.nn.Module) -> None:
+    """One latent has one axis, and a rectifier is linear on the positive side."""
+    net = torch.nn.Sequential(act, torch.nn.Linear(dim, 4))
+    bent = er.Conditional(net, er.Gaussian(4, scale=1.0), "z")
+    with pytest.raises(UserError, match="affine"):
+        Exact(bent, dim).distribution(as_scope({"x": torch.zeros(1, 4)}))

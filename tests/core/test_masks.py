@@ -60,7 +60,7 @@ def test_entry_masks_are_marginalisation() -> None:
     encoder = diagonal_encoder(5, 2)
     model = linear_model(truth, encoder)
     dirty = {"x": tensor(x), "x.mask": mask}
-    q = encoder(as_scope({"x": tensor(x)}))
+    q = encoder(as_scope(dirty))
     means, scales = q.mean[0].detach().numpy(), q.stddev[0].detach().numpy()
     smaller = linear_gaussian.LinearGaussian(
         truth.weight[kept], truth.bias[kept], truth.noise[kept]
@@ -111,3 +111,22 @@ def test_absent_data_do_not_reach_encoder_or_loss(hidden: float) -> None:
     assert all(g.isfinite().all() for g in found[0])
     assert found[0][0] == -(loss.metrics["bound"]).mean()
     assert loss.metrics["log_likelihood/x"][1] == 0
+
+
+@pytest.mark.parametrize("hidden", [0.0, 5.0, float("nan")])
+def test_absent_entries_do_not_reach_the_encoder(hidden: float) -> None:
+    model = er.Model(
+        er.StandardNormal(2),
+        er.Conditional(er.nets.MLP(2, [], 4), er.Gaussian(4, scale=1.0), "z"),
+        diagonal_encoder(4, 2),
+    )
+    x, mask = torch.ones(3, 4), entry_mask()
+    found = []
+    for value in (1.0, hidden):
+        batch = {"x": torch.where(mask, x, value), "x.mask": mask}
+        with seeded(0):
+            loss = er.ELBO(2)(model, batch, torch.tensor(0.0))
+        gradients = torch.autograd.grad(loss.total, list(model.parameters()))
+        found.append([loss.metrics["bound"], *gradients])
+    for first, second in zip(*found, strict=True):
+        torch.testing.assert_close(first, second)

@@ -11,13 +11,14 @@ import elbowroom as er
 from elbowroom.errors import UserError
 from elbowroom.gradients.cubature import Cubature
 from elbowroom.objectives.base import Loss
+from elbowroom.random import seeded
+from oracles.linear_gaussian import random_model, sample
 
 pytestmark = pytest.mark.usefixtures("double")
+ZERO = torch.tensor(0.0)
 
 
 def loss_of(step: float = 0.0, **arguments: object) -> Loss:
-    from oracles.linear_gaussian import random_model, sample
-
     truth = random_model(4, 2, seed=0)
     model = linear_model(truth, diagonal_encoder(4, 2))
     x = torch.as_tensor(sample(truth, 9, seed=1))
@@ -58,6 +59,29 @@ def test_weights_multiply_a_likelihood() -> None:
     likelihood, kl = parts()
     loss = loss_of(weights={"x": 3.0, "y": 7.0})
     torch.testing.assert_close(loss.total, kl.sum() - 3.0 * likelihood)
+    torch.testing.assert_close(loss.metrics["bound"].mean(), likelihood - kl.sum())
+    torch.testing.assert_close(loss.metrics["log_likelihood/x"].mean(), likelihood)
+
+
+@pytest.mark.parametrize("per_stratum", [False, True])
+def test_weights_are_not_in_the_importance_weighted_bound(per_stratum: bool) -> None:
+    model, batch = (
+        linear_model(random_model(4, 2, seed=0), diagonal_encoder(4, 2)),
+        {"x": torch.ones(3, 4)},
+    )
+    found = []
+    for weights in (None, {"x": 3.0}):
+        with seeded(0):
+            found.append(er.IWAE(5, weights=weights, per_stratum=per_stratum)(model, batch, ZERO))
+    plain, weighted = found
+    for name in ("bound", "elbo", "log_likelihood/x"):
+        torch.testing.assert_close(weighted.metrics[name], plain.metrics[name])
+    assert weighted.total > plain.total + 1.0
+
+
+def test_a_rule_and_a_beta_are_refused_together() -> None:
+    with pytest.raises(UserError, match="beta"):
+        er.ELBO(rule=er.FreeBits(1.0), beta=4.0)
 
 
 def test_words_that_mean_nothing_are_refused() -> None:

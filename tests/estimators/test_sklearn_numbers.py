@@ -187,3 +187,11 @@ def test_autoencoder_reconstructs_a_plane_and_scores_minus_squared_error():
     back = model.inverse_transform(model.transform(x))
     assert model.score(x) == pytest.approx(-np.square(back - x).mean(), rel=1e-4)
     assert -model.score(x) < 0.01 * x.var(0).mean()
+
+
+def test_few_particles_for_many_rows(table):
+    """More rows than evaluation reads at once, each with its own noise."""
+    vae = VAE(latent_dim=2, hidden=(), steps=5, importance_samples=2, random_state=0).fit(table)
+    many = np.tile(table, (6, 1))[:2500]
+    assert len(many) > 1024
+    assert np.allclose(vae.score_samples(many)[:300], vae.score_samples(many[:300]), atol=1e-4)

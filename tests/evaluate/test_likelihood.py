@@ -197,6 +197,7 @@ def test_a_discrete_latent_is_sampled_or_summed_out() -> None:
     truth = (normal.log_prob(x) - math.log(3)).logsumexp(1)
     exact = log_marginal(model, x, 1, gradient={"z": Enumerate()})
     torch.testing.assert_close(exact.values, truth)
+    assert (exact.monte_carlo_error == 0).all()
     sampled = log_marginal(model, x, 3000)
     assert abs(z_score(sampled.values, sampled.monte_carlo_error, truth)) < 4
 

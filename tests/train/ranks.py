@@ -103,6 +103,11 @@ def worker(job: Any, folder: Path, rank: int, world: int, port: int, options: An
 
 def together(job: Any, folder: Path, world: int = 2, **options: Any) -> list[int]:
     """Do a job in several processes and return their exit codes."""
+    return [finished(child) for child in begun(job, folder, world, **options)]
+
+
+def begun(job: Any, folder: Path, world: int = 2, **options: Any) -> list[Any]:
+    """Start a job in several processes."""
     folder.mkdir(exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -111,7 +116,4 @@ def together(job: Any, folder: Path, world: int = 2, **options: Any) -> list[int
     children = [CONTEXT.Process(target=worker, args=a) for a in arguments]
     for child in children:
         child.start()
-    return [finished(child) for child in children]
-
-
-__all__ = ["COUNT", "command", "data", "go_on", "together", "train", "vae"]
+    return children

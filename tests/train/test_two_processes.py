@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from children import FIT, WEIGHTS, rows
-from ranks import COUNT, command, data, go_on, together, train
+from children import FIT, TERM, WEIGHTS, finished, rows, wait_for
+from ranks import COUNT, begun, command, data, go_on, together, train
 from torch import Tensor
 
 from elbowroom.errors import UserError
@@ -118,6 +119,21 @@ def test_command_line_resumes_together(tmp_path: Path) -> None:
     arguments = ("resume", str(tmp_path / "run"), "--steps", "30", "-q")
     assert together(command, tmp_path, arguments=arguments) == [0, 0]
     assert rows(tmp_path / "run")[-1]["step"] == 30
+
+
+@pytest.mark.slow
+def test_signal_stops_both_at_the_same_step(tmp_path: Path) -> None:
+    """The signal reaches one process; both write one checkpoint, from which they go on."""
+    folder = tmp_path / "run"
+    arguments = (*FIT, "steps=99999", "--out", str(folder))
+    children = begun(command, tmp_path, arguments=arguments)
+    wait_for(folder / "metrics.jsonl", 5)
+    os.kill(children[1].pid, TERM)
+    assert [finished(child) for child in children] == [143, 143]
+    step = json.loads((folder / "train.json").read_text())["progress"]["step"]
+    assert step == rows(folder)[-1]["step"]
+    arguments = ("resume", str(folder), "--steps", str(step + 5), "-q")
+    assert together(command, tmp_path, arguments=arguments) == [0, 0]
 
 
 def test_command_line_error_ends_both(tmp_path: Path) -> None:

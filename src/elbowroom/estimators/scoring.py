@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbowroom.evaluate.likelihood import LogMarginal, log_marginal
+from elbowroom.evaluate.particles import FETCH
 from elbowroom.gradients.base import Gradient, Particles
 from elbowroom.model import Model
 
@@ -67,7 +68,8 @@ def score_rows(model: Model, x: Tensor, samples: int, dim: int, seed: int) -> Lo
         Importance Weighted Autoencoders (arXiv:1509.00519).
     """
     parts = []
-    for part in x.split(max(PARTICLES // samples, 1)):
+    # Never more rows than evaluation takes at once: the noise is that of a whole part.
+    for part in x.split(min(max(PARTICLES // samples, 1), FETCH)):
         noise = row_noise(part, samples, dim, seed).to(model.device)
         parts.append(
             log_marginal(model, part, samples, seed, PARTICLES, gradient=GivenNoise(noise))

@@ -23,6 +23,7 @@ from elbowroom.evaluate.particles import (
     log_likelihoods,
     points_of,
 )
+from elbowroom.gradients.enumerate import Enumerate
 from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.posteriors.base import Gradients
@@ -202,12 +203,15 @@ def summarise(draw: Draw, log_w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return ``log Σ m w``, effective sample size and Monte Carlo error, ``(B,)`` each.
 
     The error is ``|w̃ - m|``, which for equal measures m = 1/K is ``sqrt(1/ESS - 1/K)`` and for
-    others needs no count of the particles that are really there.
+    others needs no count of the particles that are really there. A sum over all states has none.
     """
     log_w = log_w.double()
     weighted = draw.measure.weighted(log_w)
     normalised = weighted.softmax(0)
     error = (normalised - draw.measure.weights(log_w)).norm(dim=0)
+    drawn_by = {type(s.gradient) for s in draw.sites.values() if s.gradient is not None}
+    if drawn_by == {Enumerate}:
+        error = torch.zeros_like(error)
     return weighted.logsumexp(0), 1.0 / normalised.square().sum(0), error
 
 

@@ -18,7 +18,7 @@ from elbowroom.evaluate.likelihood import LogMarginal, elbo, log_marginal
 from elbowroom.evaluate.particles import Rows, Sampling, Subset, as_rows, batches, frozen
 from elbowroom.evaluate.reconstruction import reconstruction
 from elbowroom.model import Model
-from elbowroom.posteriors.per_datum import PerDatum
+from elbowroom.posteriors.per_datum import keeps_rows
 
 Progress = Callable[[str, int, int], None]
 MOST_PAIRED = 2000
@@ -53,7 +53,7 @@ def evaluate(
     Raises:
         UserError: there are no data to evaluate.
     """
-    kept = any(isinstance(part, PerDatum) for part in model.modules())
+    kept = keeps_rows(model)
     name = "train" if kept else "test"
     rows = subset(as_rows(getattr(splits, name)), limit, seed)
     if len(rows) == 0:

@@ -35,7 +35,9 @@ class Pathwise(Gradient):
 class StickingTheLanding(Pathwise):
     """Pathwise without the score term, whose expectation is zero: no variance at ``q = p(z|x)``.
 
-    ``log q`` is evaluated with its parameters cut from the graph.
+    ``log q`` is evaluated with its parameters cut from the graph. In a chain these are functions
+    of the latents before, so that a second term of mean zero is dropped: the gradient is unbiased
+    there too, but of no variance for the last latent alone.
 
     References:
         Sticking the Landing (arXiv:1703.09194).

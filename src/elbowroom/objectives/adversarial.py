@@ -41,6 +41,8 @@ class Adversarial(Objective):
             scope = model.prior.sample({}, len(real))
         fake = model.likelihood.condition(scope)[self.name].mean.squeeze(0)
         generator = F.softplus(-self.critic(fake)).mean()
-        critic = F.softplus(-self.critic(real)).mean() + F.softplus(self.critic(fake.detach())).mean()
+        critic = (
+            F.softplus(-self.critic(real)).mean() + F.softplus(self.critic(fake.detach())).mean()
+        )
         metrics = {"generator_loss": generator.detach(), "critic_loss": critic.detach()}
         return Loss(generator, {"critic": critic}, metrics)

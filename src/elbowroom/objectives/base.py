@@ -78,12 +78,15 @@ class Bound(Objective):
         return self.default if self.gradient is None else self.gradient
 
     def draw(self, model: Model, batch: Batch) -> tuple[Draw, dict[str, Tensor]]:
-        """Draw particles and score the data: log-likelihoods ``(S, B)`` by name, weighted."""
+        """Draw particles and score the data: log-likelihoods ``(S, B)`` by name, not weighted."""
         draw = model.draw(batch, self.samples, self.estimator)
-        terms = model.log_likelihood(draw.scope)
-        if self.weights:
-            terms = {name: self.weights.get(name, 1.0) * term for name, term in terms.items()}
-        return draw, terms
+        return draw, model.log_likelihood(draw.scope)
+
+    def total(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Sum the log-likelihoods of all observed variables with their weights, ``(S, B)``."""
+        if not self.weights:
+            return total_of(terms)
+        return total_of({name: self.weights.get(name, 1.0) * t for name, t in terms.items()})
 
     def finish(
         self, draw: Draw, value: Tensor, signal: Tensor, metrics: dict[str, Tensor]

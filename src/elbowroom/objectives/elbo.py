@@ -23,13 +23,14 @@ Beta = float | Schedule
 class ELBO(Bound):
     """``E_q[log p(x|z)] - β KL(q(z|x) ‖ p(z))``.
 
-    The bound that is reported has β = 1 and no rule, whatever is optimised, so that runs compare.
+    The bound that is reported has β = 1, no weights and no rule, whatever is optimised, so that
+    runs compare.
 
     Args:
         samples: particles per datum, L.
         gradient: how the expectation is differentiated.
         beta: weight of the KL term: a number, a schedule, or one of them by site.
-        rule: free bits or capacity, instead of a plain weight.
+        rule: free bits or capacity, instead of a plain weight β.
         weights: factor of each observed variable's log-likelihood.
         form: how the KL term is come by. ``"closed"`` (SGVB estimator B): by its formula where
             one is known, else sampled. ``"sampled"`` (estimator A): ``log p(x,z) - log q(z|x)``.
@@ -51,13 +52,16 @@ class ELBO(Bound):
         super().__init__(samples, gradient, weights)
         if form not in FORMS:
             raise UserError(f"form={form!r}: give one of {', '.join(FORMS)}")
+        if rule is not None and beta != 1:
+            raise UserError("a rule stands instead of beta: give one of them")
         self.beta, self.rule, self.form = beta, rule, form
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         draw, terms = self.draw(model, batch)
-        likelihood = total_of(terms)
+        signal = bound = self.total(terms)
+        if self.weights:
+            bound = total_of(terms)
         metrics = report(draw.measure, terms)
-        signal = bound = likelihood
         penalty: Tensor | float = 0.0
         for name, site in draw.sites.items():
             if not site.has_prior:
@@ -102,7 +106,11 @@ class ELBO(Bound):
     def bend(self, site: Site, kl: KL, draw: Draw, step: Tensor) -> Tensor:
         """Apply the rule; it is not linear in the particles, so score functions are refused."""
         assert self.rule is not None
-        if site.gradient is not None and not site.gradient.closed_form and not site.value.requires_grad:
+        if (
+            site.gradient is not None
+            and not site.gradient.closed_form
+            and not site.value.requires_grad
+        ):
             raise UserError(
                 f"{type(self.rule).__name__} bends the mean KL term, which a score-function "
                 "gradient cannot differentiate; use beta instead"

@@ -11,6 +11,8 @@ from torch import Tensor
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient
+from elbowroom.gradients.pathwise import DoublyReparameterised, StickingTheLanding
+from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
 from elbowroom.model import Model
 from elbowroom.objectives.base import Bound, Loss, report, total_of
 from elbowroom.shapes import Batch
@@ -21,12 +23,14 @@ class IWAE(Bound):
 
     With a score-function gradient the signal is leave-one-out (VIMCO); with
     :class:`~elbowroom.gradients.pathwise.DoublyReparameterised` it is DReG; with enumerated
-    latents it is ``log p(x)`` itself, for any q.
+    latents it is ``log p(x)`` itself, for any q. :class:`StickingTheLanding` and the leave-one-out
+    baseline are for the ELBO: under a bound of several particles they are biased, and refused.
 
     Args:
         samples: particles per datum, K.
         gradient: how the expectation is differentiated.
-        weights: factor of each observed variable's log-likelihood.
+        weights: factor of each observed variable's log-likelihood; the bound that is reported has
+            none.
         per_stratum: for mixtures of experts: False is the bound of the mixture (tight), True the
             mean of each expert's own bound (looser, what MMVAE trains).
 
@@ -47,13 +51,19 @@ class IWAE(Bound):
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         draw, terms = self.draw(model, batch)
-        likelihood = total_of(terms)
-        log_w = likelihood - draw.log_ratio
-        bound = stratified(draw, log_w) if self.per_stratum else draw.measure.log_mean_exp(log_w)
+        log_w = self.total(terms) - draw.log_ratio
+        refuse_biased(draw, len(log_w))
+        bound = self.bound(draw, log_w)
+        true_w = (total_of(terms) - draw.log_ratio if self.weights else log_w).detach()
         metrics = report(draw.measure, terms)
-        metrics["bound"] = bound.detach()
-        metrics["elbo"] = draw.measure.mean(log_w.detach())
-        return self.finish(draw, self.redirect(draw, log_w, bound), self.signal(draw, log_w), metrics)
+        metrics["bound"] = self.bound(draw, true_w) if self.weights else bound.detach()
+        metrics["elbo"] = draw.measure.mean(true_w)
+        value, signal = self.redirect(draw, log_w, bound), self.signal(draw, log_w)
+        return self.finish(draw, value, signal, metrics)
+
+    def bound(self, draw: Draw, log_w: Tensor) -> Tensor:
+        """Return the bound of log weights ``(S, B)``, ``(B,)``."""
+        return stratified(draw, log_w) if self.per_stratum else draw.measure.log_mean_exp(log_w)
 
     def redirect(self, draw: Draw, log_w: Tensor, bound: Tensor) -> Tensor:
         """Swap in the doubly reparameterised gradient where it is asked for."""
@@ -77,6 +87,30 @@ class IWAE(Bound):
         if draw.measure.log is not None:
             raise UserError("IWAE with a score-function gradient needs equally weighted particles")
         return leave_one_out(log_w.detach()) * log_w.shape[0]
+
+
+def refuse_biased(draw: Draw, count: int) -> None:
+    """Raise `UserError` for gradients whose bias vanishes only with a single particle.
+
+    The score term that sticking the landing drops has no zero mean once it is weighed by
+    normalised weights; VIMCO's signals all depend on every particle, so that the mean of the
+    others' is no baseline.
+    """
+    if count == 1:
+        return
+    for gradient in (site.gradient for site in draw.sites.values()):
+        if isinstance(gradient, StickingTheLanding) and not isinstance(
+            gradient, DoublyReparameterised
+        ):
+            raise UserError(
+                "StickingTheLanding() is biased under a bound of several particles; take "
+                "DoublyReparameterised()"
+            )
+        if isinstance(gradient, ScoreFunction) and isinstance(gradient.baseline, LeaveOneOut):
+            raise UserError(
+                "IWAE leaves one out already (VIMCO), and LeaveOneOut() on top is biased; take "
+                "ScoreFunction()"
+            )
 
 
 def leave_one_out(log_w: Tensor) -> Tensor:

@@ -77,10 +77,15 @@ class Exact(Posterior):
     def affine(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return ``Wᵀ`` ``(d, D)``, b ``(D,)`` and the scales ``(D,)`` of the likelihood."""
         origin, basis = torch.zeros(1, self.dim), torch.eye(self.dim)
-        points = torch.cat([origin, basis, basis.sum(0, keepdim=True)]).to(like)
+        # On both sides of the origin and off the axes, where a network that is not affine shows.
+        ramp = torch.linspace(0.5, 1.5, self.dim).expand(1, -1)
+        probes = torch.cat([ramp, -ramp, -3.0 * ramp.flip(-1)]).to(like)
+        points = torch.cat([origin.to(like), basis.to(like), probes])
         p = self.likelihood.family(self.likelihood.net(points), torch.Size((1, len(points))))
         locations, scales = p.mean.squeeze(0).flatten(1), p.stddev.squeeze(0).flatten(1)
-        bias, weight = locations[0], locations[1:-1] - locations[0]
-        if not torch.allclose(locations[-1], weight.sum(0) + bias, rtol=1e-3, atol=1e-4):
+        bias, weight = locations[0], locations[1 : self.dim + 1] - locations[0]
+        if not torch.allclose(
+            locations[self.dim + 1 :], probes @ weight + bias, rtol=1e-3, atol=1e-4
+        ):
             raise UserError("an exact posterior needs a network that is affine in z")
         return weight, bias, scales[0]

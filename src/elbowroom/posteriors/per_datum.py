@@ -32,3 +32,8 @@ class PerDatum(Part):
     def forward(self, scope: Scope) -> Distribution:
         index: Tensor = scope["index"]
         return self.family(self.table[index.flatten()], index.shape)
+
+
+def keeps_rows(model: nn.Module) -> bool:
+    """Tell whether a posterior is kept per training datum, so that it says nothing of others."""
+    return any(isinstance(part, PerDatum) for part in model.modules())

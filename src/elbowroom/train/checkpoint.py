@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from elbowroom import random
 from elbowroom.errors import UserError
 from elbowroom.train.distributed import gathered, rank_and_world
 from elbowroom.train.files import read_tensors, write_json, write_tensors
-from elbowroom.train.state import TrainState
+from elbowroom.train.state import Players, TrainState
 
 FORMAT = 1
 TENSORS, READABLE, MODEL = "train.safetensors", "train.json", "model.safetensors"
@@ -31,6 +31,7 @@ class Progress:
         best_step: when that was.
         stale: evaluations since then.
         done: whether training has ended.
+        window: metrics of the steps since the last row, so that the next one averages them too.
     """
 
     step: int = 0
@@ -38,6 +39,7 @@ class Progress:
     best_step: int = 0
     stale: int = 0
     done: bool = False
+    window: dict[str, Any] = field(default_factory=dict)
 
 
 def save(folder: Path, state: TrainState, progress: Progress) -> None:
@@ -53,6 +55,7 @@ def save(folder: Path, state: TrainState, progress: Progress) -> None:
         "format": FORMAT,
         "progress": asdict(progress),
         "optimizers": optimizer_scalars(state),
+        "players": player_names(state),
     }
     write_tensors(folder / TENSORS, tensors, {"state": json.dumps(scalars)})
     write_json(folder / READABLE, scalars)
@@ -88,6 +91,35 @@ def optimizer_scalars(state: TrainState) -> dict[str, list[dict[str, Any]]]:
         ]
         for name, player in state.players.items()
     }
+
+
+def parameter_names(model: nn.Module, objective: nn.Module) -> dict[str, nn.Parameter]:
+    """Return every parameter of a run by its name in the resume state."""
+    return {
+        f"{part}/{name}": p
+        for part, module in (("model", model), ("objective", objective))
+        for name, p in module.named_parameters()
+    }
+
+
+def player_names(state: TrainState) -> dict[str, list[str]]:
+    """Return the names of every player's parameters: those that are frozen are in none."""
+    names = {p: name for name, p in parameter_names(state.model, state.objective).items()}
+    return {
+        name: [names[p] for p in player.parameters if p in names]
+        for name, player in state.players.items()
+    }
+
+
+def players(folder: Path, model: nn.Module, objective: nn.Module) -> Players | None:
+    """Return the players that a run was saved with, or None where that was not recorded."""
+    _, metadata = read_tensors(folder / TENSORS)
+    try:
+        recorded = json.loads(metadata["state"])["players"]
+        parameters = parameter_names(model, objective)
+        return {name: [parameters[n] for n in own] for name, own in recorded.items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def is_plain(value: Any) -> bool:

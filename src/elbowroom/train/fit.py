@@ -11,8 +11,9 @@ import torch
 from elbowroom.errors import UserError
 from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
+from elbowroom.posteriors.per_datum import keeps_rows
 from elbowroom.random import seeded
-from elbowroom.train import run_folder
+from elbowroom.train import checkpoint, run_folder
 from elbowroom.train.allocator import keep_freed_memory
 from elbowroom.train.distributed import same_start, start
 from elbowroom.train.loop import History, Loop
@@ -67,7 +68,8 @@ def fit(
         model.check(train.batch(torch.arange(min(len(train), 64))))
         state = init(model, objective, chosen, players)
         folder = None if out is None else Path(out)
-        loop = Loop(state, train.to(device), to_device(validation, device), folder, callbacks)
+        held = held_out(model, validation, device)
+        loop = Loop(state, train.to(device), held, folder, callbacks)
         if folder is not None:
             config = run_folder.configuration(model, objective, chosen, data, describe or {})
             begin(folder, config, overwrite, loop)
@@ -105,8 +107,12 @@ def resume(
     rank, _ = prepare(chosen, device)
     with seeded(chosen.seed + NOISE_STRIDE * rank, device):
         model, objective = run_folder.rebuild(config)
-        state = init(model.to(device).train(), objective.to(device).train(), chosen)
-        loop = Loop(state, train.to(device), to_device(validation, device), folder, callbacks)
+        model.to(device).train()
+        objective.to(device).train()
+        players = checkpoint.players(folder, model, objective)
+        state = init(model, objective, chosen, players)
+        held = held_out(model, validation, device)
+        loop = Loop(state, train.to(device), held, folder, callbacks)
         loop.restore(extended=steps is not None)
         return model, loop.run()
 
@@ -147,5 +153,6 @@ def as_sets(data: Any) -> tuple[Any, Any]:
     return Dataset({name: torch.as_tensor(value) for name, value in columns.items()}), None
 
 
-def to_device(data: Any, device: torch.device) -> Any:
-    return None if data is None else data.to(device)
+def held_out(model: Model, data: Any, device: torch.device) -> Any:
+    """Return the validation data, or None where the posterior knows the training data alone."""
+    return None if data is None or keeps_rows(model) else data.to(device)

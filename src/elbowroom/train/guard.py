@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elbowroom.errors import UserError
 from elbowroom.objectives.base import Loss
@@ -42,6 +42,16 @@ class Guard:
         """Wait for the device and raise `NonFinite` if the flag was set."""
         if self.flag is not None and self.flag.item():
             raise NonFinite(f"the loss became non-finite at or before step {step}; {ADVICE}")
+
+
+def check_parameters(model: nn.Module, step: int) -> None:
+    """Raise `NonFinite` if a finite loss had a gradient that was not, and an update took it."""
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise NonFinite(
+                f"{name} is not finite after step {step}: the loss was finite, its gradient was "
+                f"not. The last checkpoint is kept; {ADVICE}"
+            )
 
 
 ADVICE = (

@@ -20,6 +20,7 @@ from elbowroom.train import checkpoint, metrics
 from elbowroom.train.callbacks import LoggerCallback, hooks_of
 from elbowroom.train.distributed import all_max, rank_and_world
 from elbowroom.train.files import sweep, write_tensors
+from elbowroom.train.guard import check_parameters
 from elbowroom.train.state import TrainState, step
 from elbowroom.train.validate import validate
 
@@ -89,6 +90,7 @@ class Loop:
         assert self.folder is not None
         self.progress = checkpoint.restore(self.folder, self.state)
         self.progress.done = self.progress.done and not extended
+        self.window = metrics.Window.unpack(self.progress.window, self.state.step.device)
         path = self.folder / "metrics.jsonl"
         if self.leads:
             sweep(self.folder)
@@ -173,15 +175,19 @@ class Loop:
     def evaluated_tensors(self) -> dict[str, torch.Tensor]:
         tensors = {k: v.detach() for k, v in self.state.model.state_dict().items()}
         if self.state.average is not None:
-            names = [name for name, _ in self.state.model.named_parameters()]
-            tensors |= dict(zip(names, self.state.average))
+            # A parameter in two places (a ladder's prior) has two names there, one average here.
+            every = self.state.model.named_parameters(remove_duplicate=False)
+            average = dict(zip(self.state.model.parameters(), self.state.average))
+            tensors |= {name: average[p] for name, p in every}
         return tensors
 
     def save(self) -> None:
         """Write a checkpoint, unless the run is not finite (the last good one stays)."""
         self.state.guard.read(self.state.count)
+        check_parameters(self.state.model, self.state.count)
         self.progress.step = self.state.count
         if self.folder is not None:
+            self.progress.window = self.window.pack()
             self.save_into(self.folder)
             self.call("on_checkpoint")
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -51,6 +51,20 @@ class Window:
         row = {name: (value / self.counts[name]).tolist() for name, value in self.sums.items()}
         self.sums, self.counts = {}, {}
         return row
+
+    def pack(self) -> dict[str, Any]:
+        """Return what was summed since the last row as plain numbers, for a checkpoint."""
+        self.fold()
+        return {"sums": {k: v.tolist() for k, v in self.sums.items()}, "counts": {**self.counts}}
+
+    @classmethod
+    def unpack(cls, packed: Mapping[str, Any], device: torch.device) -> Self:
+        """Return the window that :meth:`pack` described; nothing packed is an empty one."""
+        sums = {
+            k: torch.tensor(v, dtype=torch.float32, device=device)
+            for k, v in packed.get("sums", {}).items()
+        }
+        return cls(sums=sums, counts=dict(packed.get("counts", {})))
 
 
 def total(name: str, values: list[Tensor]) -> Tensor:

@@ -142,6 +142,7 @@ def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
         one = state.players[name]
         if state.settings.clip_norm:
             nn.utils.clip_grad_norm_(one.parameters, state.settings.clip_norm)
+        mask(one.optimizer, state.guard.flag)
         one.optimizer.step()
     if state.average is not None:
         follow(state)
@@ -217,6 +218,12 @@ def autocast(precision: str, device: torch.device) -> Any:
     if precision == "32-true":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def mask(optimizer: torch.optim.Optimizer, flag: Tensor | None) -> None:
+    """Let a fused update do nothing where the flag of the guard is 1."""
+    if flag is not None and optimizer.param_groups[0].get("fused"):
+        optimizer.found_inf = flag  # pyright: ignore
 
 
 @torch.no_grad()

@@ -1,0 +1,118 @@
+"""The benchmarks run, and compare the same mathematics."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import elbowroom as er
+from benchmarks import engine, hand, ours, peak, table
+from benchmarks.__main__ import main
+from benchmarks.rows import Row
+from benchmarks.timing import Options, Spread, Times
+
+pythae = pytest.mark.skipif(find_spec("pythae") is None, reason="needs the bench extra")
+SMALL: dict[str, Any] = {"kind": "perceptrons", "sizes": (64, 16, 2), "event": (64,), "rows": 200}
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_the_loop_beside_ours_computes_our_bound(squared: bool) -> None:
+    plain = hand.Training(**SMALL, squared=squared)
+    model = ours.model_of((plain.encoder, plain.decoder), (64,), 2, squared)
+    x = plain.data[:50]
+    torch.manual_seed(1)
+    loss = plain.loss(x).item()
+    torch.manual_seed(1)
+    bound = er.ELBO()(model, {"x": x}, torch.zeros(())).metrics["bound"].mean().item()
+    constant = 32 * math.log(2 * math.pi) if squared else 0.0
+    assert loss + constant == pytest.approx(-bound, rel=1e-5)
+
+
+def test_both_loops_start_from_the_same_weights_and_learn() -> None:
+    fast, plain = ours.Training(**SMALL), hand.Training(**SMALL)
+    pairs = zip(fast.model.posterior.parameters(), plain.encoder.parameters())
+    assert all(torch.equal(a, b) for a, b in pairs)
+    before = fast.value()
+    fast.run(100)
+    plain.run(100)
+    after = ours.Training(**SMALL)
+    after.model = ours.model_of((plain.encoder, plain.decoder), (64,), 2)
+    assert fast.value() > before + 5.0
+    assert after.value() == pytest.approx(fast.value(), abs=2.0)
+
+
+@pythae
+def test_log_likelihoods_of_the_same_weights_agree() -> None:
+    from benchmarks import theirs
+
+    one, other = ours.LogLikelihood(3, 1000), theirs.LogLikelihood(3, 1000)
+    assert one.value() == pytest.approx(other.value(), abs=0.5)
+
+
+@pythae
+def test_pythae_trains_as_ours_does() -> None:
+    from benchmarks import theirs
+
+    other = theirs.Training(rows=200, loss="bce")
+    before = other.value()
+    other.run(2)
+    assert other.value() > before
+
+
+def test_step_flops_are_torchs_own_count() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    plain = hand.Training(**{**SMALL, "rows": 100})
+    with FlopCounterMode(display=False) as counter:
+        plain.run(1)
+    assert counter.get_total_flops() == peak.step_flops(64, 16, 2, 100)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    times = Times({"slow": [2.0, 4.0, 9.0], "fast": [1.0, 4.0, 3.0]}, {})
+    assert times.ratio("slow", "fast") == Spread(2.0, 1.0, 3.0)
+    assert times.added("slow", "fast") == Spread(1.0, 0.0, 6.0)
+
+
+def test_a_bar_is_judged_by_the_median() -> None:
+    result = Spread(1.0, 0.5, 2.0)
+    low = Row("a", 1, "b", None, None, result, "×", bar=0.95)
+    high = Row("a", 1, "b", None, None, result, "s", bar=0.95, at_least=False)
+    assert (low.met, high.met) == (True, False)
+    assert [cells[-1] for cells in map(table.cells, (low, high))] == ["yes", "NO"]
+
+
+def test_contestants_are_raced_in_processes_of_their_own() -> None:
+    (row,) = engine.small(Options(quick=True, rounds=2))
+    assert row.ours is not None
+    assert row.theirs is not None
+    assert 0 < row.theirs.low <= row.theirs.median <= row.theirs.high < 1
+    assert 0 < row.ours.low < 1
+    assert row.bar == 150.0
+
+
+def test_the_table_is_printed_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--quick", "--rounds", "1", "--threads", "1", "--out", str(tmp_path)]
+    rows = main(["importing", *options])
+    assert all(row.result.low > 0 for row in rows)
+    assert all(row.name in capsys.readouterr().out for row in rows)
+    (written,) = tmp_path.glob("*.json")
+    kept = json.loads(written.read_text(encoding="utf-8"))
+    assert [row["name"] for row in kept["rows"]] == [row.name for row in rows]
+    assert kept["machine"]["torch"] == torch.__version__
+    page = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert all(row.name in page for row in rows)
+
+
+def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["speed"])
+    assert "no benchmark 'speed'" in capsys.readouterr().err
