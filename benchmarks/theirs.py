@@ -128,7 +128,7 @@ class LogLikelihood:
         self.pictures = digits(pictures, SHAPE).to(device)
         self.samples = samples
 
-    @torch.no_grad()
+    # As its documentation calls it: get_nll does not switch gradients off itself.
     def value(self) -> float:
         return float(self.model.get_nll(self.pictures, n_samples=self.samples, batch_size=100))
 

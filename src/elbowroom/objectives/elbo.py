@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from elbowroom.distributions.kl import KL, closed_kl
@@ -58,27 +59,28 @@ class ELBO(Bound):
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         draw, terms = self.draw(model, batch)
-        signal = bound = self.total(terms)
-        if self.weights:
-            bound = total_of(terms)
-        metrics = report(draw.measure, terms)
+        signal, metrics = self.total(terms), report(draw.measure, terms)
+        spent: list[Tensor] = []
         penalty: Tensor | float = 0.0
         for name, site in draw.sites.items():
             if not site.has_prior:
                 continue
             kl = self.divergence(site)
-            metrics[f"kl/{name}"] = draw.measure.mean(kl.total.detach())
-            if kl.entries is not None:
-                metrics[f"kl_per_dimension/{name}"] = weighed(draw, kl.entries.detach())
-            bound = bound - kl.total
+            note(metrics, name, kl, draw)
+            spent.append(kl.total)
             if self.rule is None:
                 signal = self.weigh(name, signal, kl.total, step, metrics)
             else:
                 penalty = penalty + self.bend(site, kl, draw, step)
         value = draw.measure.mean(signal)
-        same = signal is bound
-        metrics["bound"] = (value if same else draw.measure.mean(bound)).detach()
+        metrics["bound"] = value.detach() if self.plain else unweighted(draw, terms, spent)
         return self.finish(draw, value - penalty if self.rule else value, signal, metrics)
+
+    @property
+    def plain(self) -> bool:
+        """Whether what is optimised is the bound itself."""
+        weighted = isinstance(self.beta, Mapping | Schedule) or self.beta != 1
+        return not (weighted or self.weights or self.rule is not None)
 
     def divergence(self, site: Site) -> KL:
         """Return the site's KL term, ``(S or 1, B)``, as the form asks."""
@@ -117,6 +119,19 @@ class ELBO(Bound):
             )
         entries = None if kl.entries is None else weighed(draw, kl.entries)
         return self.rule(KL(draw.measure.mean(kl.total), entries), step)
+
+
+def note(metrics: dict[str, Tensor], name: str, kl: KL, draw: Draw) -> None:
+    """Report a site's divergence, in all and by dimension."""
+    metrics[f"kl/{name}"] = draw.measure.mean(kl.total.detach())
+    if kl.entries is not None:
+        metrics[f"kl_per_dimension/{name}"] = weighed(draw, kl.entries.detach())
+
+
+@torch.no_grad()
+def unweighted(draw: Draw, terms: Mapping[str, Tensor], spent: list[Tensor]) -> Tensor:
+    """Return the bound with every weight at 1, ``(B,)``, nats."""
+    return draw.measure.mean(total_of(terms) - sum(spent))
 
 
 def repeated(values: Tensor, site: Site) -> Tensor:

@@ -217,8 +217,9 @@ class Loop:
         if self.state.count % self.settings.log_interval:
             return False
         signals = torch.tensor([float(self.stopped or 0)], device=self.state.step.device)
-        self.stopped = int(all_max(signals)) or None
-        return self.stopped is not None
+        agreed = int(all_max(signals))
+        self.stopped = agreed or self.stopped  # one that came just now is for the next row
+        return agreed > 0
 
     def interrupt(self) -> None:
         """Write a checkpoint and stop."""
