@@ -90,8 +90,15 @@ def datasets(
         return
     every = {n: data.describe(n) for n in data.names()}
     keys = ["shape", "kind", "licence", "where"]
-    rows = [[n, *(str(d.get(k, "")) for k in keys)] for n, d in every.items()]
+    rows = [[n, *(brief(n, str(d.get(k, ""))) for k in keys)] for n, d in every.items()]
     voice.result(every, table(["data set", *keys], rows))
+
+
+def brief(name: str, cell: str) -> str:
+    """Shorten a cell of several lines, as of files to be put somewhere, to a pointer."""
+    return (
+        cell if "\n" not in cell else f"absent; elbowroom datasets {name} says what to put where"
+    )
 
 
 def reproduce(

@@ -42,7 +42,7 @@ def select(
     keep, leave = _named(columns) or known, [*_named(drop), *_named(label)]
     _refuse_unknown(raw, [*keep, *leave], known)
     chosen = [name for name in dict.fromkeys(keep) if name not in leave]
-    _refuse_text(raw, [name for name in chosen if name in raw.text])
+    _refuse_text(raw, [name for name in chosen if name in raw.text], label)
     if not chosen:
         raise UserError(f"{raw.name}: no column is left to model.")
     if label is not None:
@@ -69,7 +69,7 @@ def _take_label(raw: Raw, numeric: list[str], label: str) -> None:
     raw.label, raw.labels = encode_labels(values)
 
 
-def _refuse_text(raw: Raw, names: list[str]) -> None:
+def _refuse_text(raw: Raw, names: list[str], label: str | None) -> None:
     """Refuse columns of text: a stray cell by row and content, whole columns by a list."""
     if not names:
         return
@@ -81,8 +81,17 @@ def _refuse_text(raw: Raw, names: list[str]) -> None:
                 f"{raw.name}: {raw.row(bad[0])}, column {name!r}: {cell!r} is not a number. Mend "
                 f"or remove it, or leave the column out: drop=[{name!r}]."
             )
-    raise UserError(
-        f"{raw.name}: columns {listed(names)} are not numbers. Leave them out with "
-        f"drop=[{listed(names)}], choose others with columns=[…], or take one as the class with "
-        f"label={names[0]!r}."
-    )
+    # In double quotes, so that it can be pasted into a shell as it stands.
+    advice = f'Leave them out with "drop=[{listed(names)}]", or choose others with columns=[…]'
+    if label is None:
+        advice += f", or take one as the class with label={names[-1]!r}"
+    commas = [name for name in names if any(map(_has_thousands, raw.text[name]))]
+    if commas:
+        advice += f"; {listed(commas)} would be numbers without thousands separators"
+    raise UserError(f"{raw.name}: columns {listed(names)} are not numbers. {advice}.")
+
+
+def _has_thousands(cell: str) -> bool:
+    """Whether a cell is a number written as 12,345."""
+    bare = cell.replace(",", "")
+    return bare != cell and is_number(bare)

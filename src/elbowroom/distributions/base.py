@@ -84,5 +84,6 @@ class Factorised(Shell):
 
 def shapes_of(tensor: Tensor, event_dims: int) -> tuple[torch.Size, torch.Size]:
     """Split a tensor's shape into batch and event shape."""
-    cut = tensor.dim() - event_dims
-    return tensor.shape[:cut], tensor.shape[cut:]
+    shape = tensor.shape
+    cut = len(shape) - event_dims
+    return shape[:cut], shape[cut:]

@@ -51,7 +51,9 @@ class Bernoulli(Factorised):
 
     def cross_entropy(self, value: Tensor) -> Tensor:
         """Return ``-log p`` of each entry, the form that torch has in one kernel."""
-        logits, value = self.logits, value.to(self.logits.dtype)
+        logits = self.logits
+        if value.dtype != logits.dtype:
+            value = value.to(logits.dtype)
         if value.shape != logits.shape:
             value, logits = torch.broadcast_tensors(value, logits)
         return F.binary_cross_entropy_with_logits(logits, value, reduction="none")

@@ -212,10 +212,11 @@ class Loop:
 
     def stop_asked(self) -> bool:
         """Tell whether a signal came; several processes agree on it at every row of the log."""
-        if rank_and_world()[1] == 1:
-            return self.stopped is not None
-        if self.state.count % self.settings.log_interval:
+        due = self.state.count % self.settings.log_interval == 0
+        if not due and (self.stopped is None or self.state.world > 1):
             return False
+        if self.state.world == 1:
+            return self.stopped is not None
         signals = torch.tensor([float(self.stopped or 0)], device=self.state.step.device)
         agreed = int(all_max(signals))
         self.stopped = agreed or self.stopped  # one that came just now is for the next row

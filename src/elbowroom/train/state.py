@@ -14,7 +14,7 @@ from elbowroom.errors import UserError
 from elbowroom.model import Model
 from elbowroom.objectives.base import Loss, Objective
 from elbowroom.shapes import Batch
-from elbowroom.train.distributed import all_mean
+from elbowroom.train.distributed import all_mean, rank_and_world
 from elbowroom.train.guard import Guard
 from elbowroom.train.optimizers import optimizer_class
 from elbowroom.train.settings import Settings
@@ -39,6 +39,7 @@ class TrainState:
         count: the same as an integer of the host.
         average: moving average of the model's parameters, where one is kept.
         retained: whether several losses share one graph.
+        world: how many processes there are.
         alone: whether one player owns all that learns, so that the backward pass needs no filter.
     """
 
@@ -55,6 +56,7 @@ class TrainState:
     def __post_init__(self) -> None:
         self.evaluate = torch.compile(self.objective) if self.settings.compile else self.objective
         self.retained = len(self.players) > 1
+        self.world = rank_and_world()[1]
         every = [*self.model.parameters(), *self.objective.parameters()]
         trained = {p for p in every if p.requires_grad}
         self.alone = [set(one.parameters) for one in self.players.values()] == [trained]
@@ -160,8 +162,9 @@ def compute(state: TrainState, batch: Batch, active: list[str]) -> dict[str, Ten
         metrics = differentiate(state, batch, active)
     else:
         metrics = accumulate(state, batch, active)
-    for name in active:
-        all_mean([p.grad for p in state.players[name].parameters])
+    if state.world > 1:
+        for name in active:
+            all_mean([p.grad for p in state.players[name].parameters])
     return metrics
 
 
