@@ -116,9 +116,7 @@ class Model(Part):
         """Return the posterior mean of every latent, ``(B, *event)``."""
         with seeded(seed, self.device):
             draw = self.draw(batch, 1, Location())
-        return {
-            name: weigh_values(draw, site.value) for name, site in draw.sites.items()
-        }
+        return {name: weigh_values(draw, site.value) for name, site in draw.sites.items()}
 
     @torch.no_grad()
     def decode(self, latents: Batch) -> Batch:

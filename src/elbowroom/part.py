@@ -43,7 +43,9 @@ def as_submodules(value: Any) -> Any:
     if isinstance(value, Mapping) and not isinstance(value, nn.Module):
         if value and all(isinstance(v, nn.Module) for v in value.values()):
             return nn.ModuleDict(value)
-    elif isinstance(value, list | tuple) and value and all(isinstance(v, nn.Module) for v in value):
+    elif (
+        isinstance(value, list | tuple) and value and all(isinstance(v, nn.Module) for v in value)
+    ):
         return nn.ModuleList(value)
     return value
 

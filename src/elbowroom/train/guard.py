@@ -79,4 +79,5 @@ def offending_rows(bad: dict[str, Tensor], batch: Batch) -> str:
         return ""
     index = batch["index"][rows] if "index" in batch else rows
     shown = ", ".join(str(int(i)) for i in index[:8])
-    return f", in {len(rows)} of {size} data of the batch (index {shown}{', …' if len(rows) > 8 else ''})"
+    more = ", …" if len(rows) > 8 else ""
+    return f", in {len(rows)} of {size} data of the batch (index {shown}{more})"
