@@ -74,6 +74,10 @@ def fit(
     - `elbowroom fit mnist-static --model iwae samples=20 --out runs/iwae`
 
     - `elbowroom fit mnist binarize=dynamic hidden=[200,200] train.clip_norm=10`
+
+    A model's options are listed by `elbowroom models NAME`. Data take label, columns, drop,
+    binarize, size, limit, kind. Training takes learning_rate, optimizer, clip_norm, average,
+    accumulate, patience, evaluate_every; a mistyped option lists them all.
     """
     from elbowroom.workflow import configuration, plan, run
 

@@ -47,7 +47,9 @@ def evaluate(
     use_threads(threads)
     voice = Voice(quiet, as_json)
     result = evaluate_folder(folder, data, samples, seed, limit)
-    voice.result(result, table(["test data", "value", "± s.e.", "unit"], headline_rows(result)))
+    voice.result(
+        result, table([data or "test data", "value", "± s.e.", "unit"], headline_rows(result))
+    )
 
 
 def compare(

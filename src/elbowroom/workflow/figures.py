@@ -187,7 +187,7 @@ def draw_latents(artist: Artist) -> None:
 
 def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> None:
     """Draw traversals, interpolations and, in two dimensions, the manifold."""
-    order = spread.argsort(descending=True)[:ROWS]
+    order = (spread if kl is None else kl).argsort(descending=True)[:ROWS]
     grid = decode_grid(artist.model, varied(z[0], order, POINTS, 3.0))
     values = np.linspace(-3, 3, POINTS)
     names = [f"z{int(i) + 1}" for i in order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,26 @@ def command_lines() -> list[str]:
 def headline_rows(result: dict[str, Any]) -> list[list[str]]:
     """Return title, value, standard error and unit of every figure there is."""
     return [
-        [EXPLAINED[k][0], shown(result[k]), shown_error(result[k]), result[k].get("unit", "")]
+        [
+            title_of(k, result[k]),
+            shown(result[k]),
+            shown_error(result[k]),
+            result[k].get("unit", ""),
+        ]
         for k in headline_keys(result)
     ]
+
+
+def title_of(key: str, number: dict[str, Any]) -> str:
+    """Name a figure, with the number of samples it rests on and the cap it has reached."""
+    title = EXPLAINED[key][0]
+    if key == "log_marginal":
+        return f"{title}, IW-{number['samples']}"
+    if key == "effective_sample_size":
+        return f"{title} of {number['of']}"
+    if key == "mutual_information" and number["value"] > math.log(number["n"]) - 0.1:
+        return f"{title}, at its cap log {number['n']}"
+    return title
 
 
 def headline_keys(result: dict[str, Any]) -> list[str]:
