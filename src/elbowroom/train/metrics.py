@@ -15,7 +15,6 @@ from elbowroom.errors import UserError
 from elbowroom.train.files import cannot_write, write_text
 
 PER_DIMENSION = "kl_per_dimension/"
-AT_ONCE = 16
 Row = dict[str, Any]
 
 
@@ -23,27 +22,33 @@ Row = dict[str, Any]
 class Window:
     """The metrics of the steps since the last row.
 
-    They are averaged a few steps at a time: one by one would cost a step some dozens of
-    microseconds, all at once would keep every step's tensors until the row is written.
+    A step's tensors are added entry by entry to tensors that stay: keeping them until the row is
+    written would scatter them among the blocks that the next steps want to use again.
+
+    Attributes:
+        entries: sums of the steps since the last fold, by name and shape.
+        sums: sums over the steps before, each averaged over particles and data.
+        counts: steps by name.
     """
 
-    steps: list[Mapping[str, Tensor]] = field(default_factory=list)
+    entries: dict[tuple[str, torch.Size], Tensor] = field(default_factory=dict)
     sums: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, metrics: Mapping[str, Tensor]) -> None:
-        self.steps.append(metrics)
-        if len(self.steps) == AT_ONCE:
-            self.fold()
+        for name, value in metrics.items():
+            kept = self.entries.get((name, value.shape))
+            if kept is None:
+                self.entries[name, value.shape] = value.to(torch.float32, copy=True)
+            else:
+                kept.add_(value)
+            self.counts[name] = self.counts.get(name, 0) + 1
 
-    @torch.no_grad()
     def fold(self) -> None:
-        """Add the steps that were kept to the sums, and forget them."""
-        steps, self.steps = self.steps, []
-        for name in dict.fromkeys(name for metrics in steps for name in metrics):
-            values = [metrics[name] for metrics in steps if name in metrics]
-            self.sums[name] = self.sums.get(name, 0.0) + total(name, values)
-            self.counts[name] = self.counts.get(name, 0) + len(values)
+        """Average the entries over particles and data."""
+        for (name, _), value in self.entries.items():
+            self.sums[name] = self.sums.get(name, 0.0) + reduce(name, value)
+        self.entries = {}
 
     def read(self) -> Row:
         """Return each metric's mean over steps and data, and forget them."""
@@ -67,23 +72,10 @@ class Window:
         return cls(sums=sums, counts=dict(packed.get("counts", {})))
 
 
-def total(name: str, values: list[Tensor]) -> Tensor:
-    """Sum a metric over steps, each averaged over particles and data."""
-    if len({value.shape for value in values}) > 1:
-        return torch.stack([reduce(name, value) for value in values]).sum(0)
-    return len(values) * reduce(name, torch.stack(values), 1)
-
-
-def reduce(name: str, value: Tensor, steps: int = 0) -> Tensor:
-    """Average a metric over particles and data; KL per dimension keeps its dimensions.
-
-    Args:
-        name: of the metric.
-        value: any shape; KL per dimension is ``(S, B, *event)``.
-        steps: how many axes of steps stand before these.
-    """
+def reduce(name: str, value: Tensor) -> Tensor:
+    """Average a metric over particles and data; KL per dimension keeps its dimensions."""
     if name.startswith(PER_DIMENSION):
-        return value.float().mean(tuple(range(steps + 2))).flatten()
+        return value.float().mean((0, 1)).flatten()
     return value.float().mean()
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from elbowroom.errors import UserError, unknown
+from elbowroom.train.adam import Adam
 from elbowroom.train.settings import Settings
 
 CLASSES: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
+    "adam": Adam,
     "adamw": torch.optim.AdamW,
     "adamax": torch.optim.Adamax,
     "sgd": torch.optim.SGD,

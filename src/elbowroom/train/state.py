@@ -155,9 +155,6 @@ def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
 
 def compute(state: TrainState, batch: Batch, active: list[str]) -> dict[str, Tensor]:
     """Leave every active player's gradient in ``.grad``, averaged over parts and processes."""
-    for name in active:
-        for p in state.players[name].parameters:
-            p.grad = None
     if state.settings.accumulate == 1:
         metrics = differentiate(state, batch, active)
     else:
@@ -169,12 +166,14 @@ def compute(state: TrainState, batch: Batch, active: list[str]) -> dict[str, Ten
 
 
 def differentiate(
-    state: TrainState, batch: Batch, active: list[str], share: float = 1.0
+    state: TrainState, batch: Batch, active: list[str], share: float = 1.0, first: bool = True
 ) -> dict[str, Tensor]:
-    """Add `share` of the gradients of one pass over a batch."""
+    """Add `share` of the gradients of one pass over a batch, to nothing if it is the first."""
     with autocast(state.settings.precision, state.step.device):
         loss = state.evaluate(state.model, batch, state.step)  # type: ignore[misc]
     state.guard.check(loss, batch, state.count, state.players)
+    if first:
+        forget(state, active)
     for name in active:
         target = loss.players.get(name, loss.total)
         (target if share == 1.0 else share * target).backward(
@@ -184,13 +183,23 @@ def differentiate(
     return loss.metrics
 
 
+def forget(state: TrainState, active: list[str]) -> None:
+    """Drop the last gradients, just before the backward pass: their memory is still in cache."""
+    for name in active:
+        for p in state.players[name].parameters:
+            p.grad = None
+
+
 def accumulate(state: TrainState, batch: Batch, active: list[str]) -> dict[str, Tensor]:
     """Average gradients over equal parts of a batch, so that the mean is that of the whole."""
     size, parts = len(next(iter(batch.values()))), state.settings.accumulate
     if size % parts:
         raise UserError(f"accumulate={parts} does not divide the batch of {size}")
     pieces = [{k: v[i::parts] for k, v in batch.items()} for i in range(parts)]
-    metrics = [differentiate(state, piece, active, 1.0 / parts) for piece in pieces]
+    metrics = [
+        differentiate(state, piece, active, 1.0 / parts, first=not i)
+        for i, piece in enumerate(pieces)
+    ]
     return {k: torch.stack([m[k] for m in metrics]).mean(0) for k in metrics[0]}
 
 
