@@ -94,7 +94,6 @@ def measure(name: str, model: Model, data: Splits, judge: Judge, bench: Bench) -
     bench.row(
         f"{name}: confidence halfway between two digits",
         with_error(*judge.confidence(path[:, 4]), 3),
-        EXPECTED,
     )
     spread_of_codes = float(codes.std(0).mean())
     bench.row(f"{name}: standard deviation of codes", f"{spread_of_codes:.2f}", "the prior's is 1")
