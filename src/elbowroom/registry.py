@@ -64,6 +64,7 @@ TYPES: dict[str, str] = {
     # networks
     "mlp": "elbowroom.nets.mlp:MLP",
     "chain": "elbowroom.nets.mlp:Chain",
+    "one_hot": "elbowroom.nets.one_hot:OneHot",
     "conv_encoder": "elbowroom.nets.conv:ConvEncoder",
     "conv_decoder": "elbowroom.nets.conv:ConvDecoder",
     "rescale": "elbowroom.nets.rescale:Rescale",

@@ -172,6 +172,7 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "cosine": lambda: er.Cosine(1.0, 0.1, 5, warmup=2),
     "exponential": lambda: er.Exponential(1.0, 0.5),
     "mlp": lambda: mlp(SIZE, [5], 3, kind="residual", dropout=0.1),
+    "one_hot": lambda: er.nets.OneHot(mlp(SIZE + 3, [], 2), [0, 3]),
     "chain": lambda: er.nets.Chain([mlp(SIZE, [], 3), mlp(3, [], 2)]),
     "conv_encoder": lambda: er.nets.ConvEncoder((1, 6, 6), [2, 3], 4, hidden=5, residual=1),
     "conv_decoder": lambda: er.nets.ConvDecoder(DIM, [3, 2], (1, 6, 6), hidden=5, residual=1),

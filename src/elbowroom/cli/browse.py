@@ -50,20 +50,22 @@ def models(
 def options_of(function: object) -> dict[str, object]:
     """Return a recipe's options and defaults."""
     parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
-    return {p.name: p.default for p in parameters if p.name not in ("spec", "x")}
+    return {p.name: p.default for p in parameters if p.name not in ("spec", "data")}
 
 
 def example(name: str) -> str:
-    """Compose the model for the digits and print it as mathematics."""
-    from elbowroom.data.spec import DataSpec
+    """Compose the model for a few made-up data and print it as mathematics."""
+    import torch
+
+    from elbowroom.data.tiny import tiny
     from elbowroom.describe import describe
     from elbowroom.random import seeded
-    from elbowroom.recipes import recipe
+    from elbowroom.recipes import RECIPES, recipe
 
-    spec = DataSpec("digits", "binary", (64,), (1, 8, 8), 2)
+    splits = tiny(RECIPES[name].example)
     with seeded(0):
-        made = recipe(name)(spec)
-    return f"For 8×8 binary pictures:\n{describe(made.model, made.objective)}"
+        made = recipe(name)(splits.spec, splits.train.batch(torch.arange(len(splits.train))))
+    return f"For {splits.spec.description}:\n{describe(made.model, made.objective)}"
 
 
 def datasets(

@@ -78,7 +78,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         splits = hold_out(x, spec, self.validation_fraction, self.seed_)
         train: Any = splits.train
         with seeded(self.seed_):
-            recipe = self.make_recipe()(splits.spec, train.columns["x"], **self._composition())
+            recipe = self.make_recipe()(splits.spec, train.columns, **self._composition())
         recipe.model.check_support("x", x)
         recipe.settings |= self._settings()
         bars = [ProgressBar()] if self.verbose else []

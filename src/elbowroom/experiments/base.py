@@ -1,4 +1,4 @@
-"""What an experiment is: a question, a function that answers it, rows beside published ones."""
+"""What an experiment is: a question, a function that answers it, rows beside bars and papers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from elbowroom.model import Model
+from elbowroom.objectives.base import Objective
 from elbowroom.plots.style import save
+from elbowroom.train.fit import fit, resume
+from elbowroom.train.loop import History
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,20 @@ class Row:
         what: what was measured, with its unit.
         ours: what this run gave.
         published: what was published or is exact, with its source.
+        bar: what it is held to, in words; empty where nothing is asked.
+        met: whether the bar is met; None where there is none.
     """
 
     what: str
     ours: str
     published: str = ""
+    bar: str = ""
+    met: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``met``, ``MISSED`` or nothing."""
+        return {None: "", True: "met", False: "MISSED"}[self.met]
 
 
 @dataclass
@@ -51,23 +64,61 @@ class Bench:
         """Return a number of samples or data: all, or at most 50."""
         return min(full, 50) if self.quick else full
 
-    def row(self, what: str, ours: str, published: str = "") -> None:
-        """Record a figure and say it."""
-        self.rows.append(Row(what, ours, published))
-        self.say(f"  {what}: {ours}" + (f"   ({published})" if published else ""))
+    def fit(
+        self, name: str, model: Model, data: Any, objective: Objective, **settings: Any
+    ) -> tuple[Model, History]:
+        """Train into a run folder of this experiment, or go on where one was left.
+
+        Args:
+            name: of the run; one that is finished already is only read.
+            model, data, objective, settings: as for :func:`elbowroom.fit`.
+
+        Returns:
+            The trained model (another object than the one handed in, where it was read) and its
+            history.
+        """
+        folder = self.folder / "runs" / name
+        if (folder / "config.json").exists():
+            return resume(folder, data)
+        settings = {"seed": self.seed, **settings}
+        return model, fit(model, data, objective, out=folder, **settings)
+
+    def row(
+        self, what: str, ours: str, published: str = "", bar: str = "", met: bool | None = None
+    ) -> None:
+        """Record a figure and say it; `met` is left out of quick runs, which prove nothing."""
+        row = Row(what, ours, published, bar, None if self.quick else met)
+        self.rows.append(row)
+        notes = [row.published, f"bar {row.bar}: {row.verdict}" if row.verdict else ""]
+        text = "; ".join(note for note in notes if note)
+        self.say(f"  {what}: {ours}" + (f"   ({text})" if text else ""))
 
     def draw(self, name: str, figure: Any) -> None:
         """Write a picture."""
         save(figure, self.folder / f"{name}.png")
 
+    def write(self, name: str, text: str) -> None:
+        """Write sentences, formulas or other text beside the pictures, and say where."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        self.say(f"  wrote {path}")
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """An entry of the list that ``elbowroom reproduce`` prints."""
+    """An entry of the list that ``elbowroom reproduce`` prints.
+
+    Attributes:
+        place: module and function.
+        question: what it answers, in one line.
+        source: paper or lecture.
+        models: recipes it is about, by name.
+    """
 
     place: str
     question: str
     source: str
+    models: tuple[str, ...] = ()
 
 
 def with_error(mean: float, error: float, digits: int = 2) -> str:

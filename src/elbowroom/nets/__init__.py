@@ -2,5 +2,6 @@
 
 from elbowroom.nets.conv import ConvDecoder, ConvEncoder
 from elbowroom.nets.mlp import MLP, Chain
+from elbowroom.nets.one_hot import OneHot
 
-__all__ = ["MLP", "Chain", "ConvDecoder", "ConvEncoder"]
+__all__ = ["MLP", "Chain", "ConvDecoder", "ConvEncoder", "OneHot"]

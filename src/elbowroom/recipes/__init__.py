@@ -12,12 +12,21 @@ from elbowroom.recipes.base import Recipe
 
 @dataclass(frozen=True)
 class Entry:
-    """A recipe's place, paper, and what it is for."""
+    """A recipe's place, paper, and what it is for.
+
+    Attributes:
+        place: module and function.
+        purpose: one line.
+        paper: title and arXiv id.
+        data: what it takes, in words.
+        example: a set of :mod:`elbowroom.data.tiny` that it takes, to be shown and checked on.
+    """
 
     place: str
     purpose: str
     paper: str
     data: str
+    example: str = "pictures"
 
     def load(self) -> Callable[..., Recipe]:
         """Import the recipe."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.families.delta import Delta
@@ -13,11 +11,12 @@ from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
 from elbowroom.recipes.vae import likelihood_name
+from elbowroom.shapes import Batch
 
 
 def autoencoder(
     spec: DataSpec,
-    x: Tensor | None = None,
+    data: Batch | None = None,
     latent_dim: int = 32,
     hidden: Sequence[int] = (512, 256),
     likelihood: str = "auto",
@@ -28,14 +27,14 @@ def autoencoder(
 
     Args:
         spec: what is known of the data.
-        x: the training data, to standardise by.
+        data: training columns by name, to standardise by.
         latent_dim: dimension of the code.
         hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
         likelihood: what the reconstruction is scored by, as for the VAE.
         networks: auto, mlp, conv or resnet.
         act: nonlinearity.
     """
-    p = likelihood_for(likelihood, spec, x, "entry" if spec.kind == "real" else "network")
+    p = likelihood_for(likelihood, spec, data, "entry" if spec.kind == "real" else "network")
     q, kind = Delta(latent_dim), network_for(networks, spec)
     model = Model(
         prior=None,

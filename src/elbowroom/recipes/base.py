@@ -16,6 +16,7 @@ from elbowroom.nets.conv import ConvDecoder, ConvEncoder
 from elbowroom.nets.mlp import MLP, Chain
 from elbowroom.nets.rescale import Rescale
 from elbowroom.objectives.base import Objective
+from elbowroom.shapes import Batch
 
 NETWORKS = ("auto", "mlp", "conv", "resnet")
 LIKELIHOODS = (
@@ -29,6 +30,7 @@ LIKELIHOODS = (
     "discretized_logistic",
     "discretized_logistic_mixture",
 )
+AUTOMATIC = {"binary": "bernoulli", "levels": "discretized_logistic", "counts": "poisson"}
 SMALL_PICTURE = 1024  # up to so many entries a multilayer perceptron is faster and no worse
 
 
@@ -49,7 +51,9 @@ class Recipe:
     chosen: dict[str, str] = field(default_factory=dict)
 
 
-def likelihood_for(name: str, spec: DataSpec, x: Tensor | None, scale: str | float) -> Family:
+def likelihood_for(
+    name: str, spec: DataSpec, data: Batch | None, scale: str | float, variable: str = "x"
+) -> Family:
     """Return the family of a likelihood by name; ``auto`` picks it from the kind of data.
 
     Binary data: Bernoulli. Grey levels: discretised logistic. Real numbers: Gaussian on columns
@@ -61,8 +65,8 @@ def likelihood_for(name: str, spec: DataSpec, x: Tensor | None, scale: str | flo
     if name not in LIKELIHOODS:
         raise unknown("likelihood", name, LIKELIHOODS)
     if name == "auto":
-        name = {"binary": "bernoulli", "levels": "discretized_logistic"}.get(spec.kind, "gaussian")
-    return FAMILIES[name](spec, x, scale)
+        name = AUTOMATIC.get(spec.kind, "gaussian")
+    return FAMILIES[name](spec, None if data is None else data[variable], scale)
 
 
 def bernoulli(spec: DataSpec, x: Tensor | None, scale: str | float) -> Family:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.families.location_scale import Gaussian
@@ -15,13 +13,14 @@ from elbowroom.objectives.iwae import IWAE
 from elbowroom.priors.standard import StandardNormal
 from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
 from elbowroom.schedules import Linear
+from elbowroom.shapes import Batch
 
 AVERAGED = {"average": 0.999}  # two nats better on static MNIST than the last parameters
 
 
 def vae(
     spec: DataSpec,
-    x: Tensor | None = None,
+    data: Batch | None = None,
     latent_dim: int = 32,
     hidden: Sequence[int] = (512, 256),
     likelihood: str = "auto",
@@ -36,7 +35,7 @@ def vae(
 
     Args:
         spec: what is known of the data.
-        x: the training data, to standardise by.
+        data: training columns by name, to standardise by.
         latent_dim: dimension of z.
         hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
         likelihood: auto, bernoulli, gaussian, laplace, student_t, poisson, continuous_bernoulli,
@@ -51,7 +50,7 @@ def vae(
     """
     if scale == "auto":
         scale = "entry" if spec.kind == "real" else "network"
-    p = likelihood_for(likelihood, spec, x, scale)
+    p = likelihood_for(likelihood, spec, data, scale)
     q, kind = Gaussian(latent_dim), network_for(networks, spec)
     model = Model(
         prior=StandardNormal(latent_dim),
@@ -65,7 +64,7 @@ def vae(
 
 def iwae(
     spec: DataSpec,
-    x: Tensor | None = None,
+    data: Batch | None = None,
     latent_dim: int = 32,
     hidden: Sequence[int] = (512, 256),
     likelihood: str = "auto",
@@ -78,7 +77,7 @@ def iwae(
 
     Args:
         spec: what is known of the data.
-        x: the training data, to standardise by.
+        data: training columns by name, to standardise by.
         latent_dim: dimension of z.
         hidden: widths of the encoder's hidden layers.
         likelihood: as for the VAE.
@@ -87,20 +86,20 @@ def iwae(
         act: nonlinearity.
         samples: importance samples K.
     """
-    recipe = vae(spec, x, latent_dim, hidden, likelihood, scale, networks, act)
+    recipe = vae(spec, data, latent_dim, hidden, likelihood, scale, networks, act)
     recipe.objective = IWAE(samples)
     return recipe
 
 
-def linear_vae(spec: DataSpec, x: Tensor | None = None, latent_dim: int = 2) -> Recipe:
+def linear_vae(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recipe:
     """Linear encoder and decoder with one shared noise: probabilistic PCA, reached by gradients.
 
     Args:
         spec: what is known of the data.
-        x: the training data, to standardise by.
+        data: training columns by name, to standardise by.
         latent_dim: dimension of z.
     """
-    return vae(spec, x, latent_dim, (), "gaussian", "shared", "mlp")
+    return vae(spec, data, latent_dim, (), "gaussian", "shared", "mlp")
 
 
 def likelihood_name(family: object) -> str:

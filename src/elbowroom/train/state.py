@@ -40,6 +40,10 @@ class TrainState:
         average: moving average of the model's parameters, where one is kept.
         retained: whether several losses share one graph.
         world: how many processes there are.
+        committers: parts with buffers of their own to move (a codebook's averages, sufficient
+            statistics): their ``commit(flag)`` is called once after every update, and does
+            nothing where the flag tensor is 1. ``forward`` in training only sets aside what
+            commit is to use, so that a bad batch, or an evaluation, leaves no trace.
         alone: whether one player owns all that learns, so that the backward pass needs no filter.
     """
 
@@ -59,6 +63,8 @@ class TrainState:
         self.world = rank_and_world()[1]
         every = [*self.model.parameters(), *self.objective.parameters()]
         trained = {p for p in every if p.requires_grad}
+        everything = [*self.model.modules(), *self.objective.modules()]
+        self.committers = [m for m in everything if callable(getattr(m, "commit", None))]
         self.alone = [set(one.parameters) for one in self.players.values()] == [trained]
 
 
@@ -146,6 +152,8 @@ def step(state: TrainState, batch: Batch) -> dict[str, Tensor]:
             nn.utils.clip_grad_norm_(one.parameters, state.settings.clip_norm)
         mask(one.optimizer, state.guard.flag)
         one.optimizer.step()
+    for part in state.committers:
+        part.commit(state.guard.flag)  # type: ignore[operator]
     if state.average is not None:
         follow(state)
     state.step.add_(1.0)

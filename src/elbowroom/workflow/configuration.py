@@ -17,7 +17,7 @@ from elbowroom.train.settings import Settings, positive
 SECTIONS = ("seed", "data", "model", "objective", "train", "evaluate")
 DATA_KEYS = tuple(k for k in inspect.signature(load).parameters if k != "seed")
 EVALUATE_KEYS = ("samples", "limit")
-GIVEN_BY_DATA = ("spec", "x")
+GIVEN_BY_DATA = ("spec", "data")
 Tree = dict[str, Any]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from elbowroom.config import build, to_config
 from elbowroom.data import load
@@ -20,6 +20,7 @@ from elbowroom.random import seeded
 from elbowroom.recipes import recipe
 from elbowroom.recipes.base import Recipe
 from elbowroom.schedules import Cosine
+from elbowroom.shapes import Batch
 from elbowroom.train.settings import Settings
 from elbowroom.workflow.configuration import Tree
 
@@ -142,12 +143,12 @@ def compose(tree: Tree, splits: Splits) -> Recipe:
     return Recipe(model, ELBO())
 
 
-def training_data(splits: Splits) -> Tensor:
-    """Return the training x to standardise by; of streamed data, evenly spaced rows."""
+def training_data(splits: Splits) -> Batch:
+    """Return the training columns to standardise by; of streamed data, evenly spaced rows."""
     if isinstance(splits.train, Dataset):
-        return splits.train.columns["x"]
+        return splits.train.columns
     every = -(-len(splits.train) // STREAMED_ROWS)
-    return splits.train.take(slice(None, None, every)).columns["x"]
+    return splits.train.take(slice(None, None, every)).columns
 
 
 def settings_for(tree: Tree, made: Recipe) -> Settings:
