@@ -14,7 +14,7 @@ endif
 # One thread a test: small torch programs that share cores slow each other down.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow bench lint docs clean
+.PHONY: demo test test-slow bench reproduce gallery lint docs clean
 .DEFAULT_GOAL := test
 
 $(BIN)/python:
@@ -40,6 +40,12 @@ test-slow: $(VENV)/.ok-dev $(VENV)/.ok-lightning  ## the minutes-long tests
 
 bench: $(VENV)/.ok-bench  ## the table of speeds; leave the machine idle
 	$(BIN)/python -m benchmarks
+
+reproduce: $(VENV)/.ok-all  ## every experiment that has no results yet, into docs/results.md
+	OMP_NUM_THREADS=1 $(BIN)/elbowroom reproduce all --results docs/results.md
+
+gallery: $(VENV)/.ok-all  ## the same, and a page of all pictures
+	OMP_NUM_THREADS=1 $(BIN)/elbowroom reproduce all --results docs/results.md --gallery runs/gallery.html
 
 lint: $(VENV)/.ok-dev  ## style and types
 	$(BIN)/ruff check

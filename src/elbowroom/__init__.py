@@ -24,8 +24,10 @@ from elbowroom.families.discretized_logistic import (
     DiscretizedLogisticMixture,
 )
 from elbowroom.families.location_scale import Gaussian, Laplace, StudentT
+from elbowroom.families.pixelcnn import PixelCNN
 from elbowroom.families.poisson import Poisson
 from elbowroom.families.standardised import Standardised
+from elbowroom.families.tokens import Tokens
 from elbowroom.gradients.enumerate import Enumerate
 from elbowroom.gradients.pathwise import DoublyReparameterised, Pathwise, StickingTheLanding
 from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
@@ -39,10 +41,12 @@ from elbowroom.posteriors.experts import MixtureOfExperts
 from elbowroom.posteriors.ladder import Ladder
 from elbowroom.posteriors.per_datum import PerDatum
 from elbowroom.posteriors.quantized import Quantized
+from elbowroom.priors.codes import Codes
 from elbowroom.priors.standard import Learned, StandardNormal, UniformCodes
 from elbowroom.priors.top_down import TopDown
+from elbowroom.priors.vamp import VampPrior
 from elbowroom.registry import register
-from elbowroom.schedules import Constant, Cosine, Cyclical, Exponential, Linear
+from elbowroom.schedules import Constant, Cosine, Cyclical, Exponential, Linear, Logistic
 
 if TYPE_CHECKING:
     from elbowroom import data, evaluate, recipes
@@ -93,6 +97,7 @@ __all__ = [
     "Capacity",
     "Categorical",
     "CategoricalCodes",
+    "Codes",
     "Conditional",
     "Constant",
     "ContinuousBernoulli",
@@ -112,10 +117,12 @@ __all__ = [
     "Learned",
     "LeaveOneOut",
     "Linear",
+    "Logistic",
     "MixtureOfExperts",
     "Model",
     "Pathwise",
     "PerDatum",
+    "PixelCNN",
     "Poisson",
     "Product",
     "Quantized",
@@ -125,9 +132,11 @@ __all__ = [
     "Standardised",
     "StickingTheLanding",
     "StudentT",
+    "Tokens",
     "TopDown",
     "UniformCodes",
     "UserError",
+    "VampPrior",
     "__version__",
     "build",
     "data",

@@ -33,7 +33,10 @@ class Joint(Protocol):
         ...
 
     def sample(self, scope: Scope, size: int) -> Scope:
-        """Return `scope` with ancestral samples of shape ``(1, size, *event)`` added by name."""
+        """Return `scope` with ancestral samples of shape ``(1, size, *event)`` added by name.
+
+        A variable that the scope holds already is kept.
+        """
         ...
 
 
@@ -131,6 +134,8 @@ class Product(Part):
     def sample(self, scope: Scope, size: int) -> Scope:
         scope = dict(scope)
         for name, conditional in self.sites.items():
+            if name in scope:
+                continue
             p = conditional(scope)
             drawn = (p if p.batch_shape[1] == size else p.expand((1, size))).sample()
             scope[name] = as_read(conditional, drawn)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from elbowroom.errors import UserError
 from elbowroom.shapes import Scope
 
 
@@ -17,6 +18,10 @@ class Estimator(Protocol):
     """What a site remembers of how it was drawn; the gradients implement it."""
 
     closed_form: bool
+    differentiable: bool
+
+    @property
+    def scorable(self) -> bool: ...
 
     def score(
         self, site: Site, signal: Tensor, measure: Measure, scope: Scope
@@ -48,12 +53,26 @@ class Measure:
         return (weight * torch.where(weight > 0, values, 0.0)).sum(0)
 
     def mean_entries(self, values: Tensor) -> Tensor:
-        """Return ``Σ_s m_s f_s`` of entries, ``(S or 1, B, *event) -> (B, *event)``."""
+        """Return ``Σ_s m_s f_s`` of entries, ``(S or 1, B, *event) -> (B, *event)``.
+
+        Whole numbers (codes, words) are not averaged: the particle of most weight has its say.
+        """
+        if not values.is_floating_point():
+            return self.heaviest(values)
+        if values.shape[0] == 1:
+            return values.squeeze(0)
         if self.log is None:
             return values.mean(0)
         weight = self.log.exp()
         weight = weight.reshape(weight.shape + (1,) * (values.dim() - weight.dim()))
         return (weight * torch.where(weight > 0, values, 0.0)).sum(0)
+
+    def heaviest(self, values: Tensor) -> Tensor:
+        """Return the particle of most weight, ``(S or 1, B, *event) -> (B, *event)``."""
+        if self.log is None or values.shape[0] == 1:
+            return values[0]
+        best = self.log.expand(values.shape[:2]).argmax(0)
+        return values[best, torch.arange(values.shape[1], device=values.device)]
 
     def log_mean_exp(self, log_weights: Tensor) -> Tensor:
         """Return ``log Σ_s m_s exp(log w_s)``, ``(S, B) -> (B,)``."""
@@ -107,6 +126,7 @@ class Site:
         """``log q(z|x)``, ``(S, B)``, nats."""
         if self.given_log_q is None:
             assert self.q is not None, "a site has a posterior or a given log q"
+            self.refuse_unscorable()
             self.given_log_q = score(self.q, self.value)
         return self.given_log_q
 
@@ -115,6 +135,7 @@ class Site:
         """``log p(z)``, ``(S, B)``, nats."""
         if self.given_log_p is None:
             assert self.p is not None, "a site has a prior or a given log p"
+            self.refuse_unscorable()
             self.given_log_p = self.p.log_prob(self.value if self.code is None else self.code)
         return self.given_log_p
 
@@ -126,6 +147,14 @@ class Site:
     def log_ratio(self) -> Tensor:
         """``log q(z|x) - log p(z)``, ``(S, B)``: one sample of the KL divergence."""
         return self.log_q - self.log_p
+
+    def refuse_unscorable(self) -> None:
+        """Raise `UserError` for particles that the densities are not of."""
+        if self.gradient is not None and not self.gradient.scorable:
+            raise UserError(
+                f"{type(self.gradient).__name__} draws relaxed particles, which a discrete latent "
+                "has no probability of: it needs an ELBO whose KL term has a formula, or hard=True"
+            )
 
     def repeat(self, times: int) -> None:
         """Follow particles that multiplied: ``(S, ...) -> (times·S, ...)``."""
@@ -150,12 +179,14 @@ class Draw:
         scope: data and latents by name.
         measure: how the particles average.
         losses: ``(B,)`` each (codebook, commitment), added by every objective.
+        metrics: detached, to be logged beside the objective's (a codebook's perplexity).
     """
 
     sites: dict[str, Site]
     scope: Scope
     measure: Measure = field(default_factory=Measure)
     losses: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def log_ratio(self) -> Tensor | float:

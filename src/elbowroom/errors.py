@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST, FEW = 500, 12  # characters that a list may have; how many stand for a longer one
+
 
 class UserError(Exception):
     """A mistake in the input, in one message that names what is at fault and what to do.
@@ -20,7 +22,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> UserError:
-    """Build the error for a name that is not in a list: nearest name and all that exist."""
+    """Build the error for a name that is not in a list: nearest name and all that exist.
+
+    Of a list too long to read the nearest few are named.
+    """
     known = sorted(known)
-    near = did_you_mean(word, known)
-    return UserError(f"unknown {kind} {word!r}.{near} Known: {', '.join(known)}.")
+    near, listed = did_you_mean(word, known), ", ".join(known)
+    if len(listed) > LONGEST:
+        few = difflib.get_close_matches(word, known, n=FEW, cutoff=0.0)
+        listed = f"{', '.join(sorted(few))}, … ({len(known)} in all)"
+    return UserError(f"unknown {kind} {word!r}.{near} Known: {listed}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from elbowroom.conditional import as_joint
-from elbowroom.distributions.base import Factorised
+from elbowroom.distributions.base import Factorised, centre
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
 from elbowroom.gradients.location import Location
@@ -19,6 +19,18 @@ from elbowroom.posteriors.amortized import Amortized
 from elbowroom.posteriors.base import Gradients, Posterior
 from elbowroom.random import seeded
 from elbowroom.shapes import MASK, Batch, Scope, as_scope, sum_event
+
+
+def as_posterior(part: nn.Module | None) -> nn.Module | None:
+    """Wrap conditionals into a posterior that draws one after another."""
+    return part if part is None or isinstance(part, Posterior) else Amortized(part)
+
+
+SLOTS: dict[str, Callable[[Any], Any]] = {
+    "prior": lambda part: as_joint(part, "z"),
+    "likelihood": lambda part: as_joint(part, "x"),
+    "posterior": as_posterior,
+}
 
 
 class Model(Part):
@@ -51,10 +63,13 @@ class Model(Part):
         self, prior: nn.Module | None, likelihood: nn.Module, posterior: nn.Module | None
     ) -> None:
         super().__init__()
-        self.prior = as_joint(prior, "z")
-        self.likelihood = as_joint(likelihood, "x")
-        amortised = posterior is None or isinstance(posterior, Posterior)
-        self.posterior = posterior if amortised else Amortized(posterior)  # type: ignore[arg-type]
+        self.prior, self.likelihood, self.posterior = prior, likelihood, posterior
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Wrap a bare conditional in one of the three slots, also when one is exchanged later."""
+        if name in SLOTS:
+            value = SLOTS[name](value)
+        super().__setattr__(name, value)
 
     def draw(self, batch: Batch, samples: int, gradient: Gradients) -> Draw:
         """Draw particles from the posterior and let the prior score what is still unscored.
@@ -64,7 +79,7 @@ class Model(Part):
             samples: particles per datum.
             gradient: how the expectation is to be differentiated.
         """
-        scope = as_scope(batch)
+        scope = self.read(batch)
         if self.posterior is None:
             return Draw({}, scope)
         draw = self.posterior.draw(scope, samples, gradient, self.log_joint)
@@ -74,17 +89,34 @@ class Model(Part):
                 draw.sites[name].p = p
         return draw
 
+    def read(self, batch: Batch) -> Scope:
+        """Give data the particle axis; an absent entry reads as its family's `neutral` value.
+
+        That is 0, and for standardised data the location, which an encoder sees as 0.
+        """
+        scope = as_scope(batch)
+        for name in [n.removesuffix(MASK) for n in batch if n.endswith(MASK)]:
+            neutral = getattr(self.family(name), "neutral", None)
+            if neutral is not None and name in scope and scope[name + MASK].dim() > 2:
+                scope[name] = torch.where(scope[name + MASK], scope[name], neutral)
+        return scope
+
     def log_likelihood(self, scope: Scope) -> dict[str, Tensor]:
         """Return ``log p(x|z)`` of every observed variable, ``(S, B)`` each, nats.
 
         Absent data score 0, absent entries are left out of the sum.
         """
+        scope = self.complete(scope)
         observed = [name for name in self.likelihood.names if name in scope]
         conditions = self.likelihood.condition(scope, observed)
         return {
             name: masked_log_prob(p, scope[name], scope.get(name + MASK))
             for name, p in conditions.items()
         }
+
+    def complete(self, scope: Scope) -> Scope:
+        """Add what the prior derives from the latents without chance (a top-down state)."""
+        return self.prior.complete(scope) if hasattr(self.prior, "complete") else scope
 
     def log_joint(self, scope: Scope) -> Tensor:
         """Return ``log p(x, z)``, ``(S, B)``, nats."""
@@ -98,7 +130,8 @@ class Model(Part):
 
         Args:
             size: how many.
-            given: conditions ``(size, *event)`` by name, where the model has any.
+            given: conditions ``(size, *event)`` by name, where the model has any; latents too,
+                which are then not drawn.
             seed: seed of the draw.
 
         Raises:
@@ -120,18 +153,24 @@ class Model(Part):
 
     @torch.no_grad()
     def decode(self, latents: Batch) -> Batch:
-        """Return the likelihood's mean given latents ``(N, *event)``, ``(N, *event)`` by name."""
-        conditions = self.likelihood.condition(as_scope(latents))
-        return {name: p.mean.squeeze(0) for name, p in conditions.items()}
+        """Return the likelihood's mean given latents ``(N, *event)``, ``(N, *event)`` by name.
+
+        What has no mean (codes, sequences of words) gives its mode; that of a sequence is greedy.
+        """
+        conditions = self.likelihood.condition(self.complete(as_scope(latents)))
+        return {name: centre(p).squeeze(0) for name, p in conditions.items()}
 
     @torch.no_grad()
     def reconstruct(self, batch: Batch, seed: int = 0) -> Batch:
-        """Return the likelihood's mean at the posterior mean, ``(B, *event)`` by name."""
+        """Return the likelihood's mean or mode at the posterior mean, ``(B, *event)`` by name."""
         with seeded(seed, self.device):
             draw = self.draw(batch, 1, Location())
             scope = draw.scope
             conditions = self.likelihood.condition(scope)
-            return {name: weigh_values(draw, p.mean) for name, p in conditions.items()}
+            return {
+                name: weigh_values(draw, centre(p, scope.get(name)))
+                for name, p in conditions.items()
+            }
 
     @torch.no_grad()
     def check(self, batch: Batch, seed: int = 0) -> dict[str, tuple[int, ...]]:
@@ -157,8 +196,7 @@ class Model(Part):
 
     def check_support(self, name: str, value: Tensor, mask: Tensor | None = None) -> None:
         """Let the family of an observed variable look at its data, absent ones left out."""
-        sites: Mapping[str, Any] = getattr(self.likelihood, "sites", {})
-        family = getattr(sites[name], "family", None) if name in sites else None
+        family = self.family(name)
         if family is None:
             return
         if tuple(value.shape[1:]) != family.event:
@@ -171,6 +209,24 @@ class Model(Part):
         elif mask is not None:
             value = value.masked_fill(~mask, 0)
         family.check(value, name)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The columns of data that prior and likelihood are given: nobody draws them.
+
+        They are in the batch when a model is trained, evaluated or encodes; to sample or decode,
+        they are to be given.
+        """
+        joints = [joint for joint in (self.prior, self.likelihood) if joint is not None]
+        made = {n for joint in joints for n in (*joint.names, *getattr(joint, "derived", ()))}
+        parts = (part for joint in joints for part in joint.modules())
+        read = (name for part in parts for name in getattr(part, "given_names", ()))
+        return tuple(dict.fromkeys(name for name in read if name not in made))
+
+    def family(self, name: str) -> Any:
+        """Return the family of an observed variable, or None where it has none."""
+        sites: Mapping[str, Any] = getattr(self.likelihood, "sites", {})
+        return getattr(sites[name], "family", None) if name in sites else None
 
     @property
     def device(self) -> torch.device:

@@ -66,6 +66,26 @@ class Linear(Schedule):
 
 
 @dataclass(frozen=True)
+class Logistic(Schedule):
+    """From `start` to `end` along ``σ(rate · (step - centre))``.
+
+    References:
+        Generating Sentences from a Continuous Space (arXiv:1511.06349).
+    """
+
+    start: float
+    end: float
+    centre: int
+    rate: float
+
+    def __call__(self, step: Step) -> Step:
+        # σ(a) = (1 + tanh(a/2)) / 2, which neither overflows nor is in want of an exponential.
+        half = clamp(0.5 * self.rate * (step - self.centre), -20.0, 20.0)
+        tanh = torch.tanh(half) if isinstance(half, Tensor) else math.tanh(half)
+        return self.start + (self.end - self.start) * 0.5 * (1.0 + tanh)
+
+
+@dataclass(frozen=True)
 class Cyclical(Schedule):
     """Repeated ramps from `start` to `end`: each `period` rises for `ramp` of it, then stays.
 

@@ -143,7 +143,7 @@ def test_permuting_particles_permutes_densities(name: str) -> None:
             )
 
 
-@pytest.mark.parametrize("name", ["ladder", "quantized", "exact"])
+@pytest.mark.parametrize("name", ["ladder", "quantized", "exact", "vamp", "denoising"])
 def test_shared_modules_stay_shared(name: str) -> None:
     model = MODELS[name]()
     tree = er.to_config(model)
@@ -153,6 +153,8 @@ def test_shared_modules_stay_shared(name: str) -> None:
         "ladder": lambda m: (m.prior, m.posterior.top_down),
         "quantized": lambda m: (m.prior.sites["z"].quantizer, m.posterior),
         "exact": lambda m: (m.likelihood.sites["x"], m.posterior.likelihood),
+        "vamp": lambda m: (m.prior.sites["z"].posterior, m.posterior.joint.sites["z"]),
+        "denoising": lambda m: (m.prior.likelihood, m.likelihood.sites["x"]),
     }[name]
     assert shared(again)[0] is shared(again)[1]
     assert len(list(again.parameters())) == len(list(model.parameters()))

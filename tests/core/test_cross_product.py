@@ -26,6 +26,9 @@ SUPPORTS: dict[str, Any] = {
     "continuous_bernoulli": lambda: torch.rand(ROWS, SIZE),
     "discretized_logistic": lambda: torch.randint(0, 8, (ROWS, SIZE)).float(),
     "discretized_logistic_mixture": lambda: torch.randint(0, 8, (ROWS, SIZE)).float(),
+    "tokens": lambda: nn.functional.pad(
+        torch.randint(3, 9, (ROWS, SIZE - 1)).float(), (0, 1), value=2.0
+    ),
 }
 
 

@@ -74,17 +74,6 @@ CASES: dict[str, tuple[str, bytes, str]] = {
         r"columns 'n' are not numbers.*drop=\['n'\]",
     ),
     "ragged row": ("d.csv", TABLE.replace("7,3.5,-7", "7,3.5").encode(), "line 9 has 2 cells"),
-    "missing cell": (
-        "d.csv",
-        TABLE.replace("7,3.5,-7", "7,,-7").encode(),
-        r"row 8 \(line 9\), column 'b': a value is missing",
-    ),
-    "NA cell": ("d.csv", TABLE.replace("7,3.5,-7", "7,NA,-7").encode(), "row 8.*'b'.*missing"),
-    "nan cell": (
-        "d.csv",
-        TABLE.replace("7,3.5,-7", "7,nan,-7").encode(),
-        r"row 8 \(line 9\).*'b'",
-    ),
     "inf cell": ("d.csv", TABLE.replace("7,3.5,-7", "7,inf,-7").encode(), "row 8.*'b'.*inf"),
     "repeated name": ("d.csv", TABLE.replace("a,b,c", "a,b,a").encode(), "'a' occurs more than"),
     "constant column": (
@@ -123,7 +112,12 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "strings": ("d.npy", _npy(np.array([["a", "b"]] * 4)), "text"),
     "records": ("d.npy", _npy(np.zeros(4, [("a", "f4")])), "records"),
     "dates": ("d.npy", _npy(np.zeros((4, 2), "datetime64[s]")), "dates"),
-    "NaN": ("d.npy", _npy(WITH_NAN), "row 5, column 3: a value is missing"),
+    "nothing but NaN": ("d.npy", _npy(np.full((6, 4), np.nan)), "every value is missing"),
+    "a column of NaN": (
+        "d.npy",
+        _npy(np.where([1, 0], WITH_NAN[:, :2], np.nan)),
+        "missing in column 2",
+    ),
     "inf": ("d.npy", _npy(WITH_INF), "row 1, column 4: the value is -inf"),
     "NaN in pictures": ("d.npy", _npy(WITH_NAN.reshape(6, 2, 2)), r"row 5, entry \(1, 0\)"),
     "constant npy column": ("d.npy", _npy(CONSTANT), r"d\.npy: constant.*'column 2'"),
@@ -132,7 +126,13 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "truncated npz": ("d.npz", _npz(x=np.arange(400.0).reshape(100, 4))[:-200], r"d\.npz"),
     "random bytes as npz": ("d.npz", RANDOM, "not a .npz file"),
     "pickled npz": ("d.npz", _npz(x=np.array([[{}]], object)), "pickled Python objects"),
-    "npz without x": ("d.npz", _npz(a=np.ones((4, 2)), b=np.ones((4, 2))), "name the data 'x'"),
+    "npz of unequal lengths": (
+        "d.npz",
+        _npz(a=np.eye(4), b=np.eye(5)),
+        "one number of rows, not {'a': 4, 'b': 5}; or name the data 'x'",
+    ),
+    "npz with a constant modality": ("d.npz", _npz(a=np.eye(4), b=np.ones((4, 2))), r"d\.npz/b"),
+    "npz with a strange name": ("d.npz", _npz(**{"a": np.eye(4), "b.c": np.eye(4)}), "'b.c'"),
     "npz of nothing": ("d.npz", _npz(), "no array"),
     "npz label length": ("d.npz", _npz(x=WITH_INF, y=np.zeros(5)), r"labels have shape \(5,\)"),
     "npz parts differ": (

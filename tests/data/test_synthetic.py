@@ -6,7 +6,13 @@ import pytest
 import torch
 from scipy import stats
 
-from elbowroom.data.synthetic import gaussian_mixture, linear_gaussian, paired_views, two_moons
+from elbowroom.data.synthetic import (
+    gaussian_mixture,
+    linear_gaussian,
+    paired_views,
+    ring,
+    two_moons,
+)
 
 N = 20_000
 
@@ -51,12 +57,23 @@ def test_moons_lie_on_their_circles() -> None:
     torch.testing.assert_close(torch.cat([upper, lower]), torch.ones(1000))
 
 
+def test_a_ring_has_equal_modes_on_a_circle() -> None:
+    data = ring(N, modes=8, radius=2.0, sigma=0.02, seed=1)
+    torch.testing.assert_close(data.means.norm(dim=1), torch.full((8,), 2.0).double())
+    gaps = (data.means - data.means.roll(1, 0)).norm(dim=1)
+    torch.testing.assert_close(gaps, gaps[0].expand(8))
+    z = (torch.bincount(data.label) / N - 1 / 8) / (7 / 64 / N) ** 0.5
+    assert z.abs().max() < 4
+    noise = (data.x - data.means[data.label]) / data.sigma
+    assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
+
+
 def test_views_are_parts_of_one_model() -> None:
     views, joint = paired_views(50, (4, 3))
     assert torch.equal(torch.cat([views["a"], views["b"]], -1), joint.x)
 
 
-@pytest.mark.parametrize("generator", [linear_gaussian, gaussian_mixture])
+@pytest.mark.parametrize("generator", [linear_gaussian, gaussian_mixture, ring])
 def test_generators_are_seeded_and_leave_the_global_stream_alone(generator) -> None:
     before = torch.get_rng_state()
     a, b, c = generator(10, seed=1).x, generator(10, seed=1).x, generator(10, seed=2).x

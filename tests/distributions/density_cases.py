@@ -22,6 +22,10 @@ from elbowroom.distributions.discretized_logistic import (
 )
 from elbowroom.distributions.gaussian import Gaussian
 from elbowroom.distributions.laplace import Laplace
+from elbowroom.distributions.negative_binomial import (
+    NegativeBinomial,
+    ZeroInflatedNegativeBinomial,
+)
 from elbowroom.distributions.poisson import Poisson
 from elbowroom.distributions.student_t import StudentT
 
@@ -119,6 +123,48 @@ def poisson_grid() -> tuple[Array, ...]:
 
 def poisson_terms(value: Array, log_rate: Array) -> Array:
     return np.max([abs(value * log_rate), np.exp(log_rate), special.gammaln(value + 1)], 0)
+
+
+def overdispersed_grid() -> tuple[Array, ...]:
+    counts = (0.0, 1.0, 2.0, 17.0, 300.0, 1e5)
+    means, thetas = (1e-3, 0.7, 12.0, 2e3, 1e5), (1e-6, 1e-2, 0.5, 1.0, 9.0, 200.0, 1e5, 1e9)
+    return columns([(x, np.log(m), np.log(t)) for x, m, t in product(counts, means, thetas)])
+
+
+def inflated_grid() -> tuple[Array, ...]:
+    logits = np.array([-700.0, -40.0, -3.0, 0.0, 2.0, 60.0])
+    rows = list(zip(*overdispersed_grid()))
+    return columns([(*row, logits[i % len(logits)]) for i, row in enumerate(rows)])
+
+
+def negative_binomial(x: float, log_mean: float, log_theta: float) -> mpmath.mpf:
+    """The log mass as it is written, in as many digits as are set."""
+    x, mu, theta = mpmath.mpf(x), mpmath.exp(log_mean), mpmath.exp(log_theta)
+    coefficient = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
+    whole = theta + mu
+    return coefficient + theta * mpmath.log(theta / whole) + x * mpmath.log(mu / whole)
+
+
+def overdispersed_oracle(x: Array, log_mean: Array, log_theta: Array) -> Array:
+    with mpmath.workdps(60):
+        return np.vectorize(lambda *row: float(negative_binomial(*row)))(x, log_mean, log_theta)
+
+
+def inflated_oracle(x: Array, log_mean: Array, log_theta: Array, logits: Array) -> Array:
+    def one(x: float, log_mean: float, log_theta: float, logits: float) -> float:
+        odds, mass = mpmath.exp(logits), mpmath.exp(negative_binomial(x, log_mean, log_theta))
+        return float(mpmath.log((odds * (x == 0) + mass) / (1 + odds)))
+
+    with mpmath.workdps(60):
+        return np.vectorize(one)(x, log_mean, log_theta, logits)
+
+
+def overdispersed_terms(x: Array, log_mean: Array, log_theta: Array, *logits: Array) -> Array:
+    mean, theta, a = np.exp(log_mean), np.exp(log_theta), log_mean - log_theta
+    grown = np.logaddexp(0.0, a)
+    sizes = [special.gammaln(x + 1), x * abs(np.log(x + 1)), x * abs(a), x * grown, theta * grown]
+    sizes += [x * abs(log_mean), mean * (theta > mean), *(abs(l) for l in logits)]
+    return np.max(sizes, 0)
 
 
 def continuous_bernoulli_grid() -> tuple[Array, ...]:
@@ -247,6 +293,20 @@ CASES = [
         lambda x, log_rate: stats.poisson.logpmf(x, np.exp(log_rate)),
         poisson_grid,
         poisson_terms,
+    ),
+    Case(
+        "negative_binomial",
+        lambda log_mean, log_theta: NegativeBinomial(log_mean, log_theta, event_dims=0),
+        overdispersed_oracle,
+        overdispersed_grid,
+        overdispersed_terms,
+    ),
+    Case(
+        "zero_inflated_negative_binomial",
+        lambda *fields: ZeroInflatedNegativeBinomial(*fields, event_dims=0),
+        inflated_oracle,
+        inflated_grid,
+        overdispersed_terms,
     ),
     Case(
         "continuous_bernoulli",

@@ -19,6 +19,10 @@ from elbowroom.distributions.discretized_logistic import (
 )
 from elbowroom.distributions.gaussian import Gaussian, StandardGaussian
 from elbowroom.distributions.laplace import Laplace
+from elbowroom.distributions.negative_binomial import (
+    NegativeBinomial,
+    ZeroInflatedNegativeBinomial,
+)
 from elbowroom.distributions.poisson import Poisson
 from elbowroom.distributions.standardised import Standardised
 from elbowroom.distributions.student_t import StudentT
@@ -52,6 +56,10 @@ SHELLS: dict[str, Callable[..., Shell]] = {
     "one_hot": lambda *lead: OneHotCategorical(entries(*lead), 2),
     "codes": lambda *lead: CategoricalCodes(field(*lead, 5, *EVENT), 2),
     "poisson": lambda *lead: Poisson(entries(*lead), 2),
+    "negative_binomial": lambda *lead: NegativeBinomial(entries(*lead), entries(*lead), 2),
+    "zero_inflated": lambda *lead: ZeroInflatedNegativeBinomial(
+        entries(*lead), df().log(), entries(*lead), 2
+    ),
     "continuous_bernoulli": lambda *lead: ContinuousBernoulli(entries(*lead), 2),
     "levels": lambda *lead: DiscretizedLogistic(entries(*lead), entries(*lead), 16, 2),
     "mixture": lambda *lead: DiscretizedLogisticMixture(
@@ -134,7 +142,9 @@ def test_detached_scores_alike_without_a_graph(name: str) -> None:
     assert torch.equal(fixed.log_prob(x), p.log_prob(x))
 
 
-@every_shell("gaussian_shared_scale", "gaussian_entry_scale", "student_t", "standardised")
+@every_shell(
+    "gaussian_shared_scale", "gaussian_entry_scale", "student_t", "zero_inflated", "standardised"
+)
 def test_permuting_the_data_permutes_the_densities(name: str) -> None:
     """Of all densities whose fields all have a batch axis."""
     p = SHELLS[name](2, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from elbowroom.distributions.flow import Flow as FlowDistribution
@@ -18,6 +18,9 @@ def make(kind: str, dim: int = 3, context: int = 2, strength: float = 2.0) -> Fl
     """A flow in float64, far from the identity by `strength` times the initial parameters."""
     with seeded(0):
         flow = Flow(dim, kind, transforms=3, hidden=(16,), context=context).double()
+        for part in flow.warp.maps.modules():
+            if isinstance(part, nn.Linear):
+                part.reset_parameters()  # the last layers start near zero
         for parameter in flow.parameters():
             parameter.data.mul_(strength)
     return flow

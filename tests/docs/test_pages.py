@@ -12,6 +12,7 @@ import pytest
 from blocks import ROOT, blocks_of, commands, python_source
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += sorted((ROOT / "docs" / "systems").glob("*.md"))
 
 
 def name(page: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -35,6 +36,7 @@ FAMILIES: dict[str, Callable[[], Family]] = {
     "gaussian_fixed": lambda: Gaussian(6, scale=0.3),
     "laplace_shared": lambda: Laplace(6, "shared"),
     "student_t": lambda: StudentT(6, "shared", "entry", 0.01),
+    "student_t_network": lambda: StudentT(6, "network", minimum=0.01),
     "categorical": lambda: Categorical(5),
     "categoricals": lambda: Categorical(5, shape=(2, 3)),
     "label": lambda: CategoricalCodes((), 5),
@@ -204,3 +206,17 @@ def test_the_first_entry_at_fault_is_named() -> None:
 def test_wrong_arguments_are_refused(make: Callable[[], Family]) -> None:
     with pytest.raises(UserError):
         make()
+
+
+@pytest.mark.parametrize("scale", ["network", "entry"])
+def test_degrees_of_freedom_from_the_network(scale: str) -> None:
+    """ν = 3 + softplus of the last output of each entry; location and scale come before it."""
+    family = StudentT(2, df="network", scale=scale)
+    assert family.size == (6 if scale == "network" else 4)
+    output = torch.randn(5, family.size, generator=torch.Generator().manual_seed(1)).double()
+    x = torch.linspace(-3, 3, 10).double().view(1, 5, 2)
+    found = family.double()(output, torch.Size((1, 5))).entry_log_prob(x)[0]  # type: ignore[attr-defined]
+    df = 3 + np.log1p(np.exp(output[:, -2:].numpy()))
+    spread = np.exp(output[:, 2:4].numpy()) if scale == "network" else 1.0
+    expected = stats.t.logpdf(x[0].numpy(), df, output[:, :2].numpy(), spread)
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-6)

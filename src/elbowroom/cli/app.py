@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from elbowroom.cli.browse import datasets, models, reproduce
+from elbowroom.cli.browse import datasets, models
 from elbowroom.cli.decode import interpolate, sample, traverse
 from elbowroom.cli.encode import encode, reconstruct
 from elbowroom.cli.fit import demo, fit, resume
 from elbowroom.cli.guarded import guarded
+from elbowroom.cli.impute import impute
 from elbowroom.cli.judge import compare, evaluate
+from elbowroom.cli.reproduce import reproduce
 
 COMMANDS = {
     "demo": demo,
@@ -21,6 +23,7 @@ COMMANDS = {
     "sample": sample,
     "encode": encode,
     "reconstruct": reconstruct,
+    "impute": impute,
     "interpolate": interpolate,
     "traverse": traverse,
     "compare": compare,

@@ -1,14 +1,13 @@
-"""Commands that list: `models`, `datasets`, `reproduce`."""
+"""Commands that list: `models`, `datasets`."""
 
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from elbowroom.cli.options import Json, Overwrite, Quiet, Seed, Threads, use_threads
+from elbowroom.cli.options import Json
 from elbowroom.cli.output import Voice, table
 
 
@@ -101,45 +100,3 @@ def brief(name: str, cell: str) -> str:
     return (
         cell if "\n" not in cell else f"absent; elbowroom datasets {name} says what to put where"
     )
-
-
-def reproduce(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The experiment to run.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder for its figures. Default: runs/NAME."),
-    ] = None,
-    seed: Seed = 0,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A few steps, to see that it runs.")
-    ] = False,
-    threads: Threads = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """List the lectures' experiments, or run one: our figures beside the published ones.
-
-    Examples:
-
-    - `elbowroom reproduce`
-
-    - `elbowroom reproduce latent-manifold --quick`
-    """
-    from elbowroom.experiments import EXPERIMENTS, run
-
-    use_threads(threads)
-    voice = Voice(quiet, as_json)
-    if name is None:
-        rows = [[n, e.question, e.source] for n, e in EXPERIMENTS.items()]
-        value = {n: {"question": e.question, "source": e.source} for n, e in EXPERIMENTS.items()}
-        voice.result(value, table(["experiment", "question", "source"], rows))
-        return
-    folder = out or Path("runs") / name
-    outcome = run(name, folder, seed=seed, quick=quick, overwrite=overwrite, say=voice.say)
-    rows = [[r.what, r.ours, r.published] for r in outcome.rows]
-    text = table(["figure", "ours", "published or expected"], rows)
-    voice.result({"folder": str(folder), "rows": [r.__dict__ for r in outcome.rows]}, text)
-    voice.say(f"\nfigures: {folder}")

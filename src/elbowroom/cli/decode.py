@@ -26,6 +26,15 @@ def sample(
         bool,
         typer.Option("--mean", help="The likelihood's mean for each latent, without its noise."),
     ] = False,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given",
+            metavar="NAME=VALUE",
+            help="A condition, where the model has any: a class by name or number, or the number "
+            "of a test datum. Those not given are drawn from the training data.",
+        ),
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -37,13 +46,16 @@ def sample(
     - `elbowroom sample runs/digits-vae -n 64 --out samples.png`
 
     - `elbowroom sample runs/table-vae -n 1000 --seed 1 --out synthetic.csv`
+
+    - `elbowroom sample runs/digits-cvae --given label=3 --out threes.png`
     """
     from elbowroom.workflow import decoding, export
 
     path = out or folder / ("samples" + export.default_ending(folder))
-    values, spec = decoding.samples(folder, n, seed, mean)
+    values, spec, words = decoding.samples(folder, n, seed, mean, given or ())
     export.write(path, values, spec)
-    Voice(quiet, as_json).result({"file": str(path), "n": n}, f"wrote {n} samples to {path}")
+    told = f"wrote {n} samples to {path}" + (f" ({words})" if words else "")
+    Voice(quiet, as_json).result({"file": str(path), "n": n, "given": words}, told)
 
 
 def interpolate(

@@ -52,6 +52,27 @@ def reconstruct(
     folder: Run,
     data: Data,
     out: Out,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="NAME", help="Of several modalities, one to infer from."),
+    ] = None,
+    into: Annotated[
+        list[str] | None,
+        typer.Option("--into", metavar="NAME", help="Of several modalities, one to write."),
+    ] = None,
+    instead: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given",
+            metavar="NAME=VALUE",
+            help="A condition to rebuild under, instead of the data's own: a class by name or "
+            "number, or a number.",
+        ),
+    ] = None,
+    rate: Annotated[
+        bool,
+        typer.Option("--rate", help="Of counts: the rate, without the excess zeros."),
+    ] = False,
     threads: Threads = None,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -59,15 +80,25 @@ def reconstruct(
 ) -> None:
     """Write the likelihood's mean at every datum's posterior mean, in the data's own units.
 
-    Example:
+    Examples:
 
     - `elbowroom reconstruct runs/table-vae table.csv --out rebuilt.csv`
+
+    - `elbowroom reconstruct runs/pairs pairs.npz --from digit --into photograph --out p.png`
+
+    - `elbowroom reconstruct runs/cells cells.h5ad --given log_l=0 --given batch=control --rate
+      --out expression.csv`
     """
     from elbowroom.workflow import encoding, export
+    from elbowroom.workflow.modalities import count
 
     use_threads(threads)
-    values, spec = encoding.reconstruct(folder, data, seed)
+    if instead or rate:
+        values, spec = encoding.rates(folder, data, seed, instead or (), rate)
+    else:
+        values, spec = encoding.reconstruct(folder, data, seed, given or (), into or ())
     export.write(out, values, spec)
+    rows = count(values)
     Voice(quiet, as_json).result(
-        {"file": str(out), "rows": len(values)}, f"wrote {len(values)} reconstructions to {out}"
+        {"file": str(out), "rows": rows}, f"wrote {rows} reconstructions to {out}"
     )

@@ -24,8 +24,8 @@ def fit(
         str,
         typer.Argument(
             metavar="DATA|config.yaml",
-            help="A file (.npy .npz .csv .parquet, idx), a folder or zip of pictures, a built-in "
-            "name (see `elbowroom datasets`), or a configuration.",
+            help="A file (.npy .npz .csv .parquet .h5ad .txt .smi, idx), a folder or zip of "
+            "pictures, a built-in name (see `elbowroom datasets`), or a configuration.",
         ),
     ],
     overrides: Overrides = None,
@@ -76,7 +76,8 @@ def fit(
     - `elbowroom fit mnist binarize=dynamic hidden=[200,200] train.clip_norm=10`
 
     A model's options are listed by `elbowroom models NAME`. Data take label, columns, drop,
-    binarize, size, limit, kind. Training takes learning_rate, optimizer, clip_norm, average,
+    binarize, size, limit, kind; cells batch, layer, most_variable; sentences and molecules
+    notation, vocabulary, length. Training takes learning_rate, optimizer, clip_norm, average,
     accumulate, patience, evaluate_every; a mistyped option lists them all.
     """
     from elbowroom.workflow import configuration, plan, run

@@ -20,8 +20,14 @@ def evaluate(
         ),
     ] = None,
     samples: Annotated[
-        int, typer.Option("--samples", "-k", min=1, help="Importance samples per datum.")
-    ] = 1000,
+        int | None,
+        typer.Option(
+            "--samples",
+            "-k",
+            min=1,
+            help="Importance samples per datum. Default: what the fit was asked for, else 1000.",
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=2, help="Evaluate at most so many data.")
     ] = None,

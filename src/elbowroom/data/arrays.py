@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from elbowroom.data.raw import Raw, encode_labels, reading
+from elbowroom.data.cells import from_anndata, refuse_other_than_counts
+from elbowroom.data.raw import Raw, encode_labels, listed, reading
 from elbowroom.errors import UserError
 
 X_NAMES = ("x", "data", "images", "X")
@@ -18,20 +19,45 @@ PARTS = {"train": ("train",), "validation": ("validation", "valid", "val"), "tes
 
 
 def from_memory(source: Any) -> Raw:
-    """Take a tensor, an array, nested lists or a data frame as it is.
+    """Take a tensor, an array, nested lists, a data frame or a sparse matrix of counts as it is.
+
+    A mapping of arrays is read like an ``.npz`` file, a list of texts like a text file, an
+    AnnData object like an ``.h5ad`` file.
 
     Raises:
         UserError: if it is no array of numbers.
     """
     if isinstance(source, torch.Tensor):
-        source = source.detach().cpu()
-        return Raw("array", (source.float() if source.dtype == torch.bfloat16 else source).numpy())
+        return Raw("array", _as_array("array", source))
     if hasattr(source, "columns") and hasattr(source, "to_numpy"):
         return _from_frame(source)
+    if hasattr(source, "obs") and hasattr(source, "var_names"):
+        return from_anndata(source)
     if hasattr(source, "toarray"):
-        raise UserError("array: sparse matrices are not read; pass source.toarray().")
+        return _from_sparse(source)
+    if isinstance(source, Mapping):
+        return _from_archive("arrays", {str(k): _as_array(str(k), v) for k, v in source.items()})
+    if isinstance(source, list | tuple) and source and all(isinstance(s, str) for s in source):
+        from elbowroom.data.text import from_lines
+
+        return from_lines("texts", source)
     with reading("array", "an array of numbers"):
         return Raw("array", np.asarray(source))
+
+
+def _as_array(name: str, value: Any) -> np.ndarray:
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    with reading(f"array {name!r}", "an array of numbers"):
+        return np.asarray(value)
+
+
+def _from_sparse(matrix: Any) -> Raw:
+    """Take a sparse matrix for counts, which is what sparse data are."""
+    x = np.asarray(matrix.toarray())
+    refuse_other_than_counts(x, "array", "Pass source.toarray() to model other numbers.")
+    return Raw("array", x, kind="counts")
 
 
 def _from_frame(frame: Any) -> Raw:
@@ -93,23 +119,44 @@ def read_npz(path: Path) -> Raw:
 
 
 def _from_archive(name: str, archive: Mapping[str, np.ndarray]) -> Raw:
-    keys = list(archive)
+    keys = [key for key in archive if key != "label_names"]
     if "x_train" in keys and "x_test" in keys:
         return _from_parts(name, archive)
     x_key = next((key for key in X_NAMES if key in keys), None)
-    others = [key for key in keys if key not in LABEL_NAMES]
+    others = [key for key in keys if key not in LABEL_NAMES and key != x_key]
     if x_key is None and len(others) == 1:
-        x_key = others[0]
-    if x_key is None:
+        x_key = others.pop()
+    if x_key is None and not others:
         raise UserError(
             f"{name}: holds {', '.join(keys) or 'no array'}; name the data 'x' (and classes 'y'), "
-            "or 'x_train' and 'x_test'."
+            "or 'x_train' and 'x_test'; or give several arrays, one a modality."
         )
-    raw = Raw(name, archive[x_key])
+    raw = _with_x(name, archive, x_key, others)
     y_key = next((key for key in LABEL_NAMES if key in keys and key != x_key), None)
     if y_key is not None:
         set_label(raw, archive[y_key], archive.get("label_names"))
     return raw
+
+
+def _with_x(
+    name: str, archive: Mapping[str, np.ndarray], x_key: str | None, others: list[str]
+) -> Raw:
+    """Put x and the arrays of its length together; without x, all need one length."""
+    arrays = {key: archive[key] for key in others}
+    if x_key is not None:
+        raw = Raw(name, archive[x_key], array=x_key)
+        rows = len(raw.x) if raw.x.ndim else 0
+        raw.beside = {k: v for k, v in arrays.items() if v.ndim and len(v) == rows}
+        rest = [key for key in arrays if key not in raw.beside]
+        raw.note = f"left out, of another length: {listed(rest)}" if rest else ""
+        return raw
+    lengths = {key: len(v) if v.ndim else 0 for key, v in arrays.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise UserError(
+            f"{name}: arrays of one modality each need one number of rows, not {lengths}; or name "
+            "the data 'x'."
+        )
+    return Raw(name, np.empty((next(iter(lengths.values())), 0)), beside=arrays)
 
 
 def _from_parts(name: str, archive: Mapping[str, np.ndarray]) -> Raw:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from elbowroom.data.raw import Raw, encode_labels, listed, shorten
 from elbowroom.errors import UserError, did_you_mean
 
@@ -27,28 +29,34 @@ def select(
     columns: Sequence[str] | str | None = None,
     drop: Sequence[str] | str | None = None,
     label: str | None = None,
+    batch: str | None = None,
 ) -> Raw:
-    """Choose columns of a table: keep `columns` or all but `drop`, and take `label` out.
+    """Choose columns of a table: keep `columns` or all but `drop`; take `label`, `batch` out.
+
+    A column called ``batch`` among those about the rows is taken without being named.
 
     Raises:
         UserError: on a name that is not there, and on chosen columns that are not numbers.
     """
-    if raw.x.ndim != 2 or raw.pictures:
-        if columns or drop or label:
-            raise UserError(f"{raw.name}: columns=, drop= and label= apply to tables only.")
+    if raw.x.ndim != 2 or raw.pictures or raw.several or raw.sentences is not None:
+        if columns or drop or label or batch:
+            raise UserError(f"{raw.name}: columns=, drop=, label=, batch= apply to tables only.")
         return raw
     numeric = raw.columns or [f"column {i + 1}" for i in range(raw.x.shape[1])]
-    known = [*numeric, *raw.text]
-    keep, leave = _named(columns) or known, [*_named(drop), *_named(label)]
-    _refuse_unknown(raw, [*keep, *leave], known)
+    places = {name: i for i, name in enumerate(numeric)}
+    taken = [name for name in (label, batch) if name is not None and name not in raw.about]
+    keep, leave = _named(columns) or [*numeric, *raw.text], [*_named(drop), *taken]
+    _refuse_unknown(raw, [*keep, *leave], [*numeric, *raw.text], taken)
     chosen = [name for name in dict.fromkeys(keep) if name not in leave]
     _refuse_text(raw, [name for name in chosen if name in raw.text], label)
     if not chosen:
         raise UserError(f"{raw.name}: no column is left to model.")
     if label is not None:
-        _take_label(raw, numeric, label)
+        raw.label, raw.labels = encode_labels(_classes(raw, places, label))
+    if batch is not None or "batch" in raw.about:
+        raw.beside["batch"] = _classes(raw, places, batch or "batch")
     if chosen != numeric:
-        raw.x = raw.x[:, [numeric.index(name) for name in chosen]]
+        raw.x = raw.x[:, [places[name] for name in chosen]]
         raw.columns = chosen
     return raw
 
@@ -58,15 +66,27 @@ def _named(names: Sequence[str] | str | None) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _refuse_unknown(raw: Raw, names: list[str], known: list[str]) -> None:
+def _refuse_unknown(raw: Raw, names: list[str], known: list[str], taken: list[str]) -> None:
     for name in set(names).difference(known):
-        hint = did_you_mean(name, known)
-        raise UserError(f"{raw.name}: unknown column {name!r}.{hint} It has {listed(known, 30)}.")
+        choice = [*known, *raw.about] if name in taken else known
+        hint = did_you_mean(name, choice)
+        raise UserError(f"{raw.name}: unknown column {name!r}.{hint} It has {listed(choice, 30)}.")
 
 
-def _take_label(raw: Raw, numeric: list[str], label: str) -> None:
-    values = raw.text[label] if label in raw.text else raw.x[:, numeric.index(label)]
-    raw.label, raw.labels = encode_labels(values)
+def _classes(raw: Raw, places: dict[str, int], name: str) -> np.ndarray:
+    """Return a column of classes as it was written, ``(N,)``."""
+    if name in raw.about:
+        return raw.about[name]
+    if name in raw.text:
+        return np.array(raw.text[name])
+    values = raw.x[:, places[name]]
+    absent = np.flatnonzero(np.isnan(values)) if values.dtype.kind == "f" else []
+    if len(absent):
+        raise UserError(
+            f"{raw.name}: {raw.row(int(absent[0]))}, column {name!r}: a class is missing. Fill "
+            "it, or remove the row."
+        )
+    return values
 
 
 def _refuse_text(raw: Raw, names: list[str], label: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ from elbowroom.data.binarize import binarized
 from elbowroom.data.columns import select
 from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.loading import load
-from elbowroom.data.raw import Raw, listed
+from elbowroom.data.raw import Raw, encode_labels, listed
 from elbowroom.data.recognise import (
     check_array,
     layout,
-    scan_values,
     to_event_shape,
     to_float32,
+    to_int32,
 )
+from elbowroom.data.scan import Scan, scan_values
 from elbowroom.data.sources import read_source
 from elbowroom.data.spec import DataSpec
+from elbowroom.data.text import number, tokenize
+from elbowroom.data.variables import columnar
 from elbowroom.errors import UserError
 
 
@@ -45,49 +49,140 @@ def load_like(source: Any, spec: DataSpec) -> Dataset:
     """Read all rows of `source`, unsplit and in order, as a model trained on `spec` takes them.
 
     A table is brought to the columns of training by name; further columns are left out. Data of
-    levels are binarised (once) if the training data were. A single row is enough.
+    levels are binarised (once) if the training data were. Sentences are numbered by the training
+    vocabulary. Of several variables, those that are there are taken. A single row is enough.
 
     Raises:
         UserError: if columns are missing, or shape or values do not fit.
     """
-    raw = _same_columns(read_source(source, spec.options.get("size")).raw, spec)
-    check_array(raw)
-    x = _same_values(raw, _same_shape(raw, spec), spec)
-    columns = {"x": torch.from_numpy(x)}
+    size, stored = spec.options.get("size"), isinstance(source, str | Path)
+    layer = spec.options.get("layer") if stored and Path(source).suffix == ".h5ad" else None
+    kind = "tokens" if spec.kind == "tokens" else None
+    raw = _same_columns(read_source(source, size, layer, kind).raw, spec)
+    columns = {} if spec.kind == "several" else _x(raw, spec)
+    columns |= same_beside(raw, spec)
     label = _same_label(raw, spec)
     if label is not None:
-        columns["label"] = torch.from_numpy(label)
-    return Dataset(columns)
+        columns["label"] = label
+        if spec.options.get("labelled"):  # a model of few labels is to guess those of others
+            columns["label.mask"] = np.zeros(len(label), dtype=bool)
+    if not columns:
+        raise UserError(f"{raw.name}: has none of {listed(spec.modalities)}.")
+    return Dataset({name: torch.from_numpy(values) for name, values in columns.items()})
+
+
+def _x(raw: Raw, spec: DataSpec) -> dict[str, np.ndarray]:
+    if spec.kind == "tokens":
+        return {"x": same_tokens(raw, spec)}
+    if raw.sentences is not None:
+        raise UserError(f"{raw.name}: holds sentences; the model takes {spec.kind} data.")
+    check_array(raw)
+    return _same_values(raw, raw.x, spec)
+
+
+def same_tokens(raw: Raw, spec: DataSpec) -> np.ndarray:
+    """Number sentences by the vocabulary of training, int64 ``(N, T)``; longer ones are cut.
+
+    Raises:
+        UserError: the source holds no sentences, or one that cannot be written so.
+    """
+    if raw.sentences is None:
+        raise UserError(f"{raw.name}: holds no sentences, which the model takes.")
+    tokens = tokenize(raw, spec.options.get("notation"))
+    empty = [i for i, row in enumerate(tokens) if not row]
+    if empty:
+        raise UserError(f"{raw.name}: {raw.row(empty[0])} cannot be cut into tokens.")
+    return number(tokens, spec.vocabulary or (), spec.shape[0])[0]
+
+
+def same_beside(raw: Raw, spec: DataSpec) -> dict[str, np.ndarray]:
+    """Bring the variables beside x to what they were in training; absent ones are left out.
+
+    Raises:
+        UserError: a class was not there in training, or values do not fit.
+    """
+    found = {}
+    there = {raw.array: raw.x, **raw.beside} if spec.kind == "several" else raw.beside
+    for name, one in spec.variables.items():
+        if name not in there:
+            continue
+        values, place = there[name], f"{raw.name}/{name}"
+        if len(values) != len(raw.x):
+            raise UserError(f"{place}: has {len(values)} rows, the other arrays {len(raw.x)}.")
+        if one.kind == "class":
+            found[name] = _same_classes(place, values, one.names or ())
+        else:
+            part = Raw(place, columnar(values))
+            found[name] = _same_values(part, part.x, spec.of(name))["x"]
+    return found
+
+
+def _same_classes(place: str, values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    codes, there = encode_labels(values.reshape(-1))
+    new = [name for name in there if name not in names]
+    if new:
+        raise UserError(f"{place}: {listed(new)} was not there in training, only {listed(names)}.")
+    return np.array([names.index(name) for name in there], np.int64)[codes]
 
 
 def _same_columns(raw: Raw, spec: DataSpec) -> Raw:
-    label = spec.options.get("label")
+    numbered = all(name.startswith("column ") for name in spec.columns or ("",))
+    if numbered and raw.columns is None and raw.x.ndim == 2:
+        raw.columns = [f"column {i + 1}" for i in range(raw.x.shape[1])]
     if spec.columns is None or raw.columns is None:
         return raw
-    known = {*raw.columns, *raw.text}
-    missing = [name for name in spec.columns if name not in known]
+    known = {*raw.columns, *raw.text, *raw.about} - _with_holes(raw)
+    missing = [name for name in spec.columns if name not in {*raw.columns, *raw.text}]
     if missing:
         raise UserError(
             f"{raw.name}: lacks the columns {listed(missing)} that the model was trained on."
         )
-    return select(raw, list(spec.columns), label=label if label in known else None)
+    label, batch = (
+        name if name in known else None
+        for name in (spec.options.get("label"), spec.options.get("batch"))
+    )
+    return select(raw, list(spec.columns), label=label, batch=batch)
 
 
-def _same_shape(raw: Raw, spec: DataSpec) -> np.ndarray:
-    stored_as_rows = spec.image is not None and raw.x.ndim == 2
-    if stored_as_rows and raw.x.shape[1] == spec.size:
-        return raw.x.reshape(-1, *spec.shape)
+def _with_holes(raw: Raw) -> set[str]:
+    """Name the columns of numbers that cannot give a class to every row."""
+    if raw.columns is None or raw.x.dtype.kind != "f":
+        return set()
+    return {raw.columns[int(i)] for i in np.flatnonzero(np.isnan(raw.x).any(0))}
+
+
+def _same_shape(raw: Raw, spec: DataSpec, x: np.ndarray) -> np.ndarray:
+    """Bring rows, or the mask of rows, to the event shape of training."""
+    stored_as_rows = spec.image is not None and x.ndim == 2
+    if stored_as_rows and x.shape[1] == spec.size:
+        return x.reshape(-1, *spec.shape)
     shape, picture, channels_last = layout(raw, None)
     if shape != spec.shape and (picture is None or picture != spec.image):
         raise UserError(f"{raw.name}: rows of shape {shape}; the model takes {spec.shape}.")
-    return to_event_shape(raw.x, shape, channels_last).reshape(-1, *spec.shape)
+    return to_event_shape(x, shape, channels_last).reshape(-1, *spec.shape)
 
 
-def _same_values(raw: Raw, x: np.ndarray, spec: DataSpec) -> np.ndarray:
-    """Bring values to the training data's kind, or say why they cannot be."""
+def _same_values(raw: Raw, x: np.ndarray, spec: DataSpec) -> dict[str, np.ndarray]:
+    """Bring values to the training data's shape and kind, with a mask if some are absent."""
+    x = _same_shape(raw, spec, x)
     scan = scan_values(raw)
+    if not scan.holes:
+        return {"x": _same_kind(raw, x, scan, spec)}
+    mask = _same_shape(raw, spec, ~np.isnan(raw.x))
+    return {"x": _same_kind(raw, np.where(mask, x, 0), scan, spec), "x.mask": mask}
+
+
+def _same_kind(raw: Raw, x: np.ndarray, scan: Scan, spec: DataSpec) -> np.ndarray:
+    """Bring values to the training data's kind, or say why they cannot be."""
     if spec.kind == "real":
         return to_float32(raw, x, scan)
+    if spec.kind == "counts" and scan.integral and scan.minimum >= 0:
+        return to_int32(raw, x, scan)
+    if spec.kind == "counts":
+        raise UserError(
+            f"{raw.name}: values from {scan.minimum:g} to {scan.maximum:g} are not all whole "
+            "numbers from 0; the model takes counts."
+        )
     if scan.integral and scan.minimum >= 0 and scan.maximum < (spec.levels or 2):
         return x.astype(np.uint8)
     levels = spec.grey if spec.kind == "binary" else spec.levels

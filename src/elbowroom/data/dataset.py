@@ -107,6 +107,9 @@ class Splits:
 
 
 def _stored(name: str, value: Tensor) -> Tensor:
+    # Rows side by side in memory: gathering those of a matrix laid out by columns is slower than
+    # a training step.
+    value = value.contiguous()
     if name == "label":
         return value.long()
     return value.float() if value.dtype == torch.float64 else value

@@ -21,11 +21,13 @@ class File:
         path: ``folder/name`` below the data folder.
         sha256: of the content, unpacked if the name ends in ``.gz``.
         url: where exactly this content is published, or None.
+        origin: where people find it, in words, if there is no such address.
     """
 
     path: str
     sha256: str
     url: str | None = None
+    origin: str = ""
 
 
 def folders() -> list[Path]:
@@ -65,7 +67,11 @@ def absent(name: str, files: tuple[File, ...]) -> str:
     """Say which files belong where."""
     lines = "\n".join(f"  {file.path}  sha256 {file.sha256}" for file in files)
     where = f"{folders()[-1]} or the folder that ${VARIABLE} names"
-    return f"data set {name!r} is not here and cannot be fetched. Put into {where}:\n{lines}"
+    origins = "; ".join(dict.fromkeys(file.origin for file in files if file.origin))
+    found = f"\nIt comes from {origins}" if origins else ""
+    return (
+        f"data set {name!r} is not here and cannot be fetched. Put into {where}:\n{lines}{found}"
+    )
 
 
 def _search(file: File) -> Path | None:

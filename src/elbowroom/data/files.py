@@ -37,6 +37,27 @@ def _gunzip(path: Path) -> bytes:
     return content
 
 
+def decode(path: Path, content: bytes) -> str:
+    """Return text in UTF-8 (or UTF-16 with its mark), line ends as ``\\n``.
+
+    Raises:
+        UserError: on bytes that are no such text, named by their line.
+    """
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}: line {line} holds bytes that are not {encoding[:6].rstrip('-')} text "
+            f"(0x{content[error.start]:02x}). Save the file as UTF-8."
+        ) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(f"{path}: not a text file: line {line} holds a zero byte.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of what a file holds: of a ``.gz`` file, the unpacked content.
 

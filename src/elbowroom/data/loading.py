@@ -14,13 +14,17 @@ import torch
 from elbowroom.data.binarize import binarized
 from elbowroom.data.columns import select
 from elbowroom.data.dataset import Dataset, Splits
+from elbowroom.data.labelled import keep_labels
 from elbowroom.data.raw import Raw
-from elbowroom.data.recognise import Values, recognise
+from elbowroom.data.recognise import Values, check_array
 from elbowroom.data.sources import Source, read_source
 from elbowroom.data.spec import BINARIZE, DataSpec
 from elbowroom.data.split import Rows, split_rows
 from elbowroom.data.statistics import column_statistics
 from elbowroom.data.stream import StreamDataset
+from elbowroom.data.text import recognise_text
+from elbowroom.data.variable import most_variable as keep_most_variable
+from elbowroom.data.variables import recognise_arrays
 from elbowroom.errors import UserError, unknown
 
 STREAM_ABOVE = 2 * 2**30
@@ -36,29 +40,47 @@ def load(
     limit: int | None = None,
     kind: str | None = None,
     label: str | None = None,
+    batch: str | None = None,
     columns: Sequence[str] | str | None = None,
     drop: Sequence[str] | str | None = None,
     size: int | None = None,
     image: Sequence[int] | None = None,
+    layer: str | None = None,
+    most_variable: int | None = None,
+    notation: str | None = None,
+    vocabulary: int | None = None,
+    length: int | None = None,
+    labelled: int | None = None,
     stream_above: int = STREAM_ABOVE,
 ) -> Splits:
     """Read data, recognise what they are, and split them.
 
     Args:
         source: a built-in name (see :func:`names`), a path (``.npy``, ``.npz``, ``.csv``,
-            ``.parquet``, an idx file, a folder or zip file of pictures), an array, a tensor, a
-            data frame, or `Splits`, returned as they are.
+            ``.parquet``, ``.h5ad``, ``.txt``, ``.smi``, an idx file, a folder or zip file of
+            pictures), an array, a tensor, a data frame, a mapping of arrays, a list of texts, a
+            sparse matrix of counts, or `Splits`, returned as they are.
         binarize: makes levels or values in [0, 1] binary: ``"threshold"`` at one half,
             ``"static"`` by one draw, ``"dynamic"`` by a new draw for each training batch;
             validation and test parts are drawn once, always the same.
         flatten: give pictures the event shape ``(C·H·W,)``.
         seed: seed of the split where it is not official.
         limit: at most this many rows in each split.
-        kind: overrules recognition: ``"binary"``, ``"levels"`` or ``"real"``.
-        label: column of a table to take out as the class.
+        kind: overrules recognition: ``"binary"``, ``"levels"``, ``"real"``, ``"counts"`` or
+            ``"tokens"``.
+        label: column of a table, or of what describes cells, to take out as the class.
+        batch: column to take out as the condition ``batch``.
         columns, drop: columns of a table to keep, or to leave out.
         size: side to which pictures from files are cut and resized.
         image: ``(C, H, W)`` of pictures that were stored as rows.
+        layer: matrix of an ``.h5ad`` file that holds the counts; X if None.
+        most_variable: keep so many columns of counts; see :func:`~.variable.most_variable`.
+        notation: how lines are cut into tokens: ``"words"``, ``"characters"``, ``"smiles"``,
+            ``"selfies"``.
+        vocabulary: most tokens by frequency in the training part, four reserved ones included.
+        length: most tokens of a row, its end included; longer ones are cut.
+        labelled: hide all labels but those of so many training rows; see
+            :func:`~.labelled.keep_labels`.
         stream_above: bytes above which a ``.npy`` file is read from disk batch by batch.
 
     Returns:
@@ -71,23 +93,43 @@ def load(
         return source
     _check(binarize, limit, size, image)
     options = {
-        "flatten": flatten, "limit": limit, "kind": kind, "label": label, "columns": columns,
-        "drop": drop, "size": size, "image": image,
+        "flatten": flatten, "limit": limit, "kind": kind, "label": label, "batch": batch,
+        "columns": columns, "drop": drop, "size": size, "image": image, "layer": layer,
+        "most_variable": most_variable, "notation": notation, "vocabulary": vocabulary,
+        "length": length, "labelled": labelled,
         "stream_above": stream_above if stream_above != STREAM_ABOVE else None,
     }  # fmt: skip
-    found = read_source(source, size)
-    raw = select(found.raw, columns, drop, label)
-    mapped = isinstance(raw.x, np.memmap) and raw.x.nbytes > stream_above
-    values = recognise(raw, kind, _triple(image), mapped)
-    rows, words = split_rows(raw, seed, limit)
+    found = read_source(source, size, layer, kind)
+    raw = select(found.raw, columns, drop, label, batch)
+    raw.kind = kind or raw.kind
+    raw = raw if most_variable is None else keep_most_variable(raw, most_variable)
+    if raw.sentences is None and (notation or vocabulary or length):
+        raise UserError(f"{raw.name}: notation=, vocabulary=, length= apply to sentences only.")
+    if raw.sentences is None and not raw.several:
+        check_array(raw)
+    splits = _assemble(found, raw, binarize, seed, options, stream_above)
+    return splits if labelled is None else keep_labels(splits, labelled, seed)
+
+
+def _assemble(
+    found: Source, raw: Raw, binarize: str | None, seed: int, options: dict[str, Any], above: int
+) -> Splits:
+    """Split the rows, recognise them and put them into tensors."""
+    rows, words = split_rows(raw, seed, options["limit"])
+    mapped = isinstance(raw.x, np.memmap) and raw.x.nbytes > above
+    if raw.sentences is not None:
+        options["notation"] = options["notation"] or raw.notation
+        text = {name: options[name] for name in ("notation", "vocabulary", "length")}
+        values, rows = recognise_text(raw, rows, **text)
+    else:
+        values = recognise_arrays(raw, options["kind"], _triple(options["image"]), mapped)
     how = _binarization(values, raw, found.binarize, binarize)
     parts = _streams(values, rows, how) if mapped else _datasets(values, raw, rows, how)
-    if flatten:
+    if options["flatten"]:
         parts = {name: flat(part) for name, part in parts.items()}
-    spec = _spec(found, values, parts, how, flatten)
-    spec = replace(
-        spec, seed=seed, split=words, options={k: _plain(v) for k, v in options.items() if v}
-    )
+    spec = _spec(found, values, parts, how, options["flatten"])
+    given = {name: _plain(value) for name, value in options.items() if value}
+    spec = replace(spec, seed=seed, split=words, options=given)
     _refuse_constant_columns(spec, parts["train"])
     return Splits(parts["train"], parts["validation"], parts["test"], spec)
 
@@ -110,6 +152,8 @@ def _binarization(values: Values, raw: Raw, named: str | None, asked: str | None
     how = asked or named or "none"
     if how == "none" or values.kind == "binary":
         return "none"
+    if values.kind not in ("levels", "real"):
+        raise UserError(f"{raw.name}: {values.kind} cannot be binarised; leave out {how!r}.")
     if values.kind == "real" and not 0 <= values.x.min() <= values.x.max() <= 1:
         raise UserError(
             f"{raw.name}: real values outside [0, 1] cannot be read as probabilities of a one; "
@@ -125,22 +169,18 @@ def grey_levels(values: Values) -> int:
 
 def _datasets(values: Values, raw: Raw, rows: Rows, how: str) -> dict[str, Any]:
     fixed = binarized(values.x, grey_levels(values), how)
-    return {
-        name: _dataset(
-            values.x if how == "dynamic" and name == "train" else fixed,
-            raw.label, index, how if name == "train" else "none", grey_levels(values),
-        )
-        for name, index in rows.items()
-    }  # fmt: skip
-
-
-def _dataset(
-    x: np.ndarray, label: np.ndarray | None, rows: np.ndarray, how: str, levels: int
-) -> Dataset:
-    tensors = {"x": torch.from_numpy(x[rows])}
-    if label is not None:
-        tensors["label"] = torch.from_numpy(label[rows])
-    return Dataset(tensors, how if how == "dynamic" else "none", levels)
+    beside = {name: column for name, (column, _) in values.beside.items()}
+    if values.mask is not None:
+        beside["x.mask"] = values.mask
+    if raw.label is not None:
+        beside["label"] = raw.label
+    parts = {}
+    for name, index in rows.items():
+        how_here = "dynamic" if how == "dynamic" and name == "train" else "none"
+        x = {} if values.kind == "several" else {"x": values.x if how_here != "none" else fixed}
+        columns = {k: torch.from_numpy(column[index]) for k, column in {**x, **beside}.items()}
+        parts[name] = Dataset(columns, how_here, grey_levels(values))
+    return parts
 
 
 def _streams(values: Values, rows: Rows, how: str) -> dict[str, Any]:
@@ -158,8 +198,10 @@ def flat(part: Dataset | StreamDataset) -> Dataset | StreamDataset:
     """Give x the event shape ``(D,)``."""
     if isinstance(part, StreamDataset):
         return part.flat()
-    columns = {**part.columns, "x": part.columns["x"].flatten(1)}
-    return Dataset(columns, part.binarize, part.levels)
+    if "x" not in part.columns:
+        raise UserError("flatten is for x, and there are several variables instead.")
+    whole = {n: v.flatten(1) for n, v in part.columns.items() if n in ("x", "x.mask")}
+    return Dataset({**part.columns, **whole}, part.binarize, part.levels)
 
 
 def _spec(
@@ -184,8 +226,15 @@ def _spec(
         n_validation=len(parts["validation"]),
         n_test=len(parts["test"]),
         labels=raw.labels,
-        note="; ".join(note for note in (raw.note, values.note) if note),
+        note="; ".join(note for note in (raw.note, values.note, _holes(values)) if note),
+        vocabulary=values.vocabulary,
+        missing=values.missing,
+        variables={name: one for name, (_, one) in values.beside.items()},
     )
+
+
+def _holes(values: Values) -> str:
+    return "" if values.mask is None else f"{values.missing:.1%} of the entries are missing"
 
 
 def _refuse_constant_columns(spec: DataSpec, train: Dataset | StreamDataset) -> None:

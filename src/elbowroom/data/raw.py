@@ -18,7 +18,8 @@ class Raw:
 
     Attributes:
         name: how messages call the source.
-        x: ``(N, …)`` numbers in the file's own dtype; of a table, the numeric columns only.
+        x: ``(N, …)`` numbers in the file's own dtype; of a table, the numeric columns only, absent
+            entries NaN.
         label: ``(N,)`` int64, or None.
         labels: class names, or None.
         columns: names of the columns of x, for a table; else None.
@@ -29,6 +30,13 @@ class Raw:
         split: official rows of ``train``, ``test`` and maybe ``validation``, or None.
         n_validation: rows cut from the official training part where it has no validation part.
         note: what a reader noticed and a user should hear.
+        kind: what the reader knows x to be (``counts``), or None.
+        about: ``(N,)`` columns that describe the rows, taken only by name: a label, a batch.
+        beside: ``(N, …)`` arrays beside x by name: other modalities, conditions. Where x has no
+            entries, ``(N, 0)``, they are all there is.
+        array: name of the array that x was, where a file or mapping named it.
+        sentences: one text a row, instead of x.
+        notation: how sentences are cut into tokens, unless the user says otherwise.
     """
 
     name: str
@@ -43,6 +51,17 @@ class Raw:
     split: dict[str, np.ndarray] | None = None
     n_validation: int | None = None
     note: str = ""
+    kind: str | None = None
+    about: dict[str, np.ndarray] = field(default_factory=dict)
+    beside: dict[str, np.ndarray] = field(default_factory=dict)
+    array: str = "x"
+    sentences: list[str] | None = None
+    notation: str = "words"
+
+    @property
+    def several(self) -> bool:
+        """Whether there is no x, but several variables."""
+        return bool(self.beside) and self.x.ndim == 2 and self.x.shape[1] == 0
 
     def row(self, index: int) -> str:
         """Name a row for a message: counted from 1, with its line where there is one."""

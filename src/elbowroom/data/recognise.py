@@ -1,15 +1,15 @@
-"""What numbers are: pictures or rows; binary, levels or real."""
+"""What numbers are: pictures or rows; binary, levels, counts or real."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from elbowroom.data.raw import Raw
-from elbowroom.data.spec import KINDS
+from elbowroom.data.scan import Scan, scan_values
+from elbowroom.data.spec import Variable
 from elbowroom.errors import UserError, unknown
 
 KINDS_OF_DTYPE = {
@@ -20,13 +20,23 @@ KINDS_OF_DTYPE = {
     "m": "times",
 }
 
+ASKED = ("binary", "levels", "real", "counts")
+"""Kinds that can be asked of numbers."""
+
 FEW_LEVELS = 64
 """Integers up to here count their own levels (digits: 17); above, a byte's 256 are meant."""
 
 
 @dataclass
 class Values:
-    """Recognised data: ``x (N, *shape)`` uint8 or float32, or still on disk if `mapped`."""
+    """Recognised data.
+
+    Attributes:
+        x: ``(N, *shape)`` uint8, int32, int64 or float32, or still on disk if `mapped`.
+        mask: bool like x, true where an entry is observed; None where all are.
+        vocabulary: tokens by index.
+        beside: other variables by name, ``(N, *shape)`` each, and what they are.
+    """
 
     x: np.ndarray
     kind: str
@@ -35,16 +45,14 @@ class Values:
     levels: int | None = None
     channels_last: bool = False
     note: str = ""
+    mask: np.ndarray | None = None
+    vocabulary: tuple[str, ...] | None = None
+    beside: dict[str, tuple[np.ndarray, Variable]] = field(default_factory=dict)
 
-
-@dataclass
-class Scan:
-    """One pass over all values: range, and what every value is."""
-
-    minimum: float
-    maximum: float
-    integral: bool
-    bytes_over_255: bool
+    @property
+    def missing(self) -> float:
+        """Share of entries that are absent."""
+        return 0.0 if self.mask is None else 1.0 - float(self.mask.mean())
 
 
 def recognise(
@@ -55,30 +63,44 @@ def recognise(
 ) -> Values:
     """Decide what the data are and store them accordingly.
 
-    Integers 0 … 255 stay uint8, float pictures whose values are all k/255 become uint8 again, the
-    rest becomes float32.
+    Integers 0 … 255 stay uint8, float pictures whose values are all k/255 become uint8 again,
+    counts become int32, the rest float32. NaN in a table is an absent entry: it becomes 0, and
+    the mask says so.
 
     Args:
         raw: rows as read.
-        kind: overrules the decision; one of ``binary``, ``levels``, ``real``.
+        kind: overrules the decision; one of :data:`ASKED`.
         image: ``(C, H, W)`` of pictures that were flattened to rows.
         mapped: leave x where it is (on disk).
 
     Raises:
-        UserError: on a dtype or shape that is no data set, holes, values that contradict `kind`.
+        UserError: on a dtype or shape that is no data set, holes in pictures, values that
+            contradict `kind`.
     """
     check_array(raw)
-    if kind is not None and kind not in KINDS:
-        raise unknown("kind of data", kind, KINDS)
+    kind = kind or raw.kind
+    if kind is not None and kind not in ASKED:
+        raise unknown("kind of data", kind, ASKED)
     shape, picture, last = layout(raw, image)
-    scan = scan_values(raw)
+    scan = scan_values(raw, holes=not mapped)
     # On disk nothing is rescaled, so that only bytes can be levels there.
     scan.bytes_over_255 = scan.bytes_over_255 and not mapped
     values = Values(raw.x, "", shape, picture, channels_last=last)
+    if scan.holes:
+        refuse_empty(raw)
+        values.mask = to_event_shape(~np.isnan(raw.x), shape, last)
     _decide(values, raw, scan, kind)
     if not mapped:
         values.x = to_event_shape(_convert(raw, values, scan), shape, last)
     return values
+
+
+def refuse_empty(raw: Raw) -> None:
+    """Refuse a table with a column in which nothing is observed."""
+    empty = np.flatnonzero(np.isnan(raw.x).all(0))
+    if len(empty):
+        names = ", ".join(raw.column(int(i)) for i in empty[:10])
+        raise UserError(f"{raw.name}: every value is missing in {names}; leave it out with drop=.")
 
 
 def check_array(raw: Raw) -> None:
@@ -125,50 +147,6 @@ def to_event_shape(x: np.ndarray, shape: tuple[int, ...], channels_last: bool) -
     return np.ascontiguousarray(x.reshape(len(x), *shape))
 
 
-def _chunks(x: np.ndarray, entries: int = 2**22) -> Iterator[tuple[int, np.ndarray]]:
-    rows = max(1, entries // max(1, math.prod(x.shape[1:])))
-    for start in range(0, len(x), rows):
-        yield start, x[start : start + rows]
-
-
-def scan_values(raw: Raw) -> Scan:
-    """Look at every value once, in chunks.
-
-    Raises:
-        UserError: on the first value that is missing or not finite.
-    """
-    scan = Scan(math.inf, -math.inf, True, True)
-    for start, chunk in _chunks(raw.x):
-        if chunk.dtype.kind == "f":
-            _refuse_holes(raw, start, chunk)
-            scan.integral = scan.integral and bool((chunk == np.rint(chunk)).all())
-        low, high = float(chunk.min()), float(chunk.max())
-        scan.minimum, scan.maximum = min(scan.minimum, low), max(scan.maximum, high)
-        scan.bytes_over_255 = scan.bytes_over_255 and _are_bytes_over_255(chunk, low, high)
-    return scan
-
-
-def _are_bytes_over_255(chunk: np.ndarray, low: float, high: float) -> bool:
-    if chunk.dtype.kind != "f" or low < 0 or high > 1 + 1e-6:
-        return False
-    scaled = chunk.astype(np.float64) * 255
-    return bool((np.abs(scaled - np.rint(scaled)) <= 255e-6).all())
-
-
-def _refuse_holes(raw: Raw, start: int, chunk: np.ndarray) -> None:
-    finite = np.isfinite(chunk)
-    if finite.all():
-        return
-    row, *place = (int(i) for i in np.argwhere(~finite)[0])
-    value = chunk[(row, *place)]
-    where = raw.column(place[0]) if chunk.ndim == 2 else f"entry {tuple(place)}"
-    what = "a value is missing (NaN)" if np.isnan(value) else f"the value is {value}"
-    raise UserError(
-        f"{raw.name}: {raw.row(start + row)}, {where}: {what}. Fill it, or remove the row or "
-        "column."
-    )
-
-
 def _decide(values: Values, raw: Raw, scan: Scan, kind: str | None) -> None:
     """Set kind, levels and note."""
     low, high = scan.minimum, scan.maximum
@@ -182,8 +160,13 @@ def _decide(values: Values, raw: Raw, scan: Scan, kind: str | None) -> None:
         )
     if kind == "levels" and not (integers and high <= 255):
         raise UserError(f"{raw.name}: values from {low:g} to {high:g} are not integers 0 to 255.")
-    if kind == "real":
-        values.kind = "real"
+    if kind == "counts" and not integers:
+        raise UserError(
+            f"{raw.name}: values from {low:g} to {high:g} are not all whole numbers from 0, so "
+            "they are no counts."
+        )
+    if kind in ("real", "counts"):
+        values.kind = kind
     elif integers and high == 1:
         values.kind, values.levels = "binary", 2
     elif integers and high <= 255 and (kind == "levels" or _one_scale(values, high)):
@@ -203,7 +186,7 @@ def _one_scale(values: Values, high: float) -> bool:
         return True
     if values.x.dtype == np.uint8 and values.x.shape[1] >= 16:
         return True
-    top, bottom = values.x.max(0), values.x.min(0)
+    top, bottom = np.nanmax(values.x, 0), np.nanmin(values.x, 0)
     top = top[top > bottom]
     return len(top) > 1 and float(np.mean(top >= 0.9 * high)) >= 0.5
 
@@ -216,10 +199,22 @@ def _many_levels(values: Values) -> bool:
 
 
 def _convert(raw: Raw, values: Values, scan: Scan) -> np.ndarray:
-    """Return x as uint8 or float32."""
+    """Return x as uint8, int32 or float32; absent entries are 0."""
+    x = np.nan_to_num(values.x, nan=0.0) if scan.holes else values.x
     if values.kind == "real":
-        return to_float32(raw, values.x, scan)
-    return (values.x if scan.integral else np.rint(values.x * 255)).astype(np.uint8)
+        return to_float32(raw, x, scan)
+    if values.kind == "counts":
+        return to_int32(raw, x, scan)
+    return (x if scan.integral else np.rint(x * 255)).astype(np.uint8)
+
+
+def to_int32(raw: Raw, x: np.ndarray, scan: Scan) -> np.ndarray:
+    """Return counts as int32; refuse what it, or a float32 in a batch, cannot hold exactly."""
+    if scan.maximum > 2**24:
+        raise UserError(
+            f"{raw.name}: a count of {scan.maximum:g} is above 2^24; rescale the data."
+        )
+    return x.astype(np.int32)
 
 
 def to_float32(raw: Raw, x: np.ndarray, scan: Scan) -> np.ndarray:

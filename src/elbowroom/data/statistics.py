@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -18,10 +18,11 @@ def column_statistics(
 ) -> tuple[Tensor, Tensor]:
     """Return mean and population standard deviation of every column.
 
-    mean_d = Σ_n x_nd / N and scale_d = (Σ_n (x_nd - mean_d)² / N)^½, accumulated in float64.
+    mean_d = Σ_n x_nd / N and scale_d = (Σ_n (x_nd - mean_d)² / N)^½, accumulated in float64, both
+    over the rows in which the entry is observed.
 
     Args:
-        x: ``(N, *event)``, or a data set whose ``x`` is meant.
+        x: ``(N, *event)``, or a data set whose ``x`` is meant; with its ``x.mask``, if it has one.
         columns: names for the error message; else columns are counted from 1.
 
     Returns:
@@ -45,12 +46,23 @@ def column_statistics(
 
 def _moments(x: Tensor | Dataset | StreamDataset) -> tuple[Tensor, Tensor]:
     """Two passes in chunks: first the mean, then squares about it."""
-    mean = sum(chunk.sum(0) for chunk in _chunks(x)) / len(x)
-    square = sum((chunk - mean).square_().sum(0) for chunk in _chunks(x)) / len(x)
-    return torch.as_tensor(mean), torch.as_tensor(square).sqrt()
+    count = sum(len(chunk) if mask is None else mask.sum(0) for chunk, mask in _chunks(x))
+    count = torch.as_tensor(count).clamp(min=1)
+    mean = sum(chunk.sum(0) for chunk, _ in _chunks(x)) / count
+    square = sum(_present((chunk - mean).square_(), mask).sum(0) for chunk, mask in _chunks(x))
+    return torch.as_tensor(mean), torch.as_tensor(square / count).sqrt()
 
 
-def _chunks(x: Tensor | Dataset | StreamDataset, rows: int = 8192):
+def _present(chunk: Tensor, mask: Tensor | None) -> Tensor:
+    return chunk if mask is None else chunk.masked_fill_(~mask, 0)
+
+
+def _chunks(
+    x: Tensor | Dataset | StreamDataset, rows: int = 8192
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield values in float64, absent ones 0, and their mask if there is one."""
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
-        yield (x[part] if isinstance(x, Tensor) else x.take(part).columns["x"]).double()
+        columns = {"x": x[part]} if isinstance(x, Tensor) else x.take(part).columns
+        mask = columns.get("x.mask")
+        yield _present(columns["x"].double(), mask), mask

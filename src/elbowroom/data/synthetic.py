@@ -113,6 +113,22 @@ def gaussian_mixture(
     return GaussianMixture(means[label] + sigma * noise, label, weights, means, sigma)
 
 
+def ring(
+    n: int, modes: int = 8, radius: float = 2.0, sigma: float = 0.02, seed: int = 0
+) -> GaussianMixture:
+    """Draw `n` data of equally likely Gaussians on a circle: does a generator find every mode?
+
+    Source: Metz, Poole, Pfau, Sohl-Dickstein, "Unrolled generative adversarial networks" (2016).
+    """
+    generator = _generator(seed)
+    angle = 2 * math.pi * torch.arange(modes, dtype=torch.float64) / modes
+    means = radius * torch.stack([angle.cos(), angle.sin()], 1)
+    label = torch.randint(modes, (n,), generator=generator)
+    noise = torch.randn(n, 2, dtype=torch.float64, generator=generator)
+    weights = torch.full((modes,), 1.0 / modes, dtype=torch.float64)
+    return GaussianMixture(means[label] + sigma * noise, label, weights, means, sigma)
+
+
 def two_moons(n: int, noise: float = 0.1, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Two interleaved half circles: ``x (N, 2)`` float32 and ``label (N,)`` int64."""
     generator = _generator(seed)

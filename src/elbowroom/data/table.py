@@ -7,17 +7,42 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elbowroom.data.columns import MISSING, is_number
-from elbowroom.data.files import read_bytes
+from elbowroom.data.files import decode, read_bytes
 from elbowroom.data.raw import Raw, reading
 from elbowroom.errors import UserError
 
 SEPARATORS = "\t;|, "
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text table is written.
+
+    Attributes:
+        text: all of it, line ends as ``\\n``, without byte-order mark and leading ``#``.
+        separator: between cells.
+        header: whether the first row holds names.
+        names: of the columns.
+        comma: whether numbers have a decimal comma.
+    """
+
+    text: str
+    separator: str
+    header: bool
+    names: list[str]
+    comma: bool
+
+    @property
+    def numbers(self) -> str:
+        """The text with decimal points."""
+        return re.sub(r"(?<=\d),(?=\d)", ".", self.text) if self.comma else self.text
 
 
 def read_csv(path: Path) -> Raw:
@@ -26,10 +51,21 @@ def read_csv(path: Path) -> Raw:
     Raises:
         UserError: on bytes that are not text, ragged rows, repeated names, no rows.
     """
-    text = _decode(path, read_bytes(path, "a text table")).removeprefix("#")
+    table = layout_of(path)
+    raw = _numbers_only(path.name, table.numbers, table.separator, table.names, table.header)
+    raw = raw or _cell_by_cell(path, table)
+    return _without_row_numbers(raw, table.header and table.names[0] == "column 1")
+
+
+def layout_of(path: Path) -> Layout:
+    """Recognise how a text table is written.
+
+    Raises:
+        UserError: on bytes that are not text, repeated names, no rows.
+    """
+    text = decode(path, read_bytes(path, "a text table")).removeprefix("#")
     separator = _separator(text)
-    if separator in ";\t" and re.search(r"\d,\d", text) and not re.search(r"\d\.\d", text):
-        text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+    comma = separator in ";\t" and re.search(r"\d,\d", text) and not re.search(r"\d\.\d", text)
     with reading(path, "a text table"):
         first = _rows(text, separator, 2)
     if not first:
@@ -38,25 +74,7 @@ def read_csv(path: Path) -> Raw:
     if header and len(first) < 2:
         raise UserError(f"{path}: the file holds a header but no rows.")
     names = _names(path.name, first[0] if header else [""] * len(first[0]))
-    raw = _numbers_only(path.name, text, separator, names, header)
-    raw = raw or _cell_by_cell(path, text, separator, names, header)
-    return _without_row_numbers(raw, header and not first[0][0].strip())
-
-
-def _decode(path: Path, content: bytes) -> str:
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise UserError(
-            f"{path}: line {line} holds bytes that are not {encoding[:6].rstrip('-')} text "
-            f"(0x{content[error.start]:02x}). Save the table as UTF-8."
-        ) from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise UserError(f"{path}: not a text table: line {line} holds a zero byte.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return Layout(text, separator, header, names, bool(comma))
 
 
 def _separator(text: str) -> str:
@@ -72,6 +90,20 @@ def _separator(text: str) -> str:
 
 def _reader(lines: Sequence[str] | io.StringIO, separator: str, strict: bool = False):
     return csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=strict)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a text file is columns of numbers rather than sentences.
+
+    So it is if its first lines have equally many cells, and below the first line half of them are
+    numbers.
+    """
+    text = decode(path, read_bytes(path, "a text file"))
+    separator = _separator(text)
+    rows = _rows(text, separator, 20)
+    cells = [cell for row in rows[len(rows) > 1 :] for cell in row]
+    numbers = sum(cell.strip() != "" and is_number(cell) for cell in cells)
+    return len({len(row) for row in rows}) == 1 and 2 * numbers >= len(cells)
 
 
 def _rows(text: str, separator: str, limit: int) -> list[list[str]]:
@@ -126,11 +158,11 @@ def _numbers_only(
     return Raw(name, x, columns=names, lines=lines)
 
 
-def _cell_by_cell(path: Path, text: str, separator: str, names: list[str], header: bool) -> Raw:
+def _cell_by_cell(path: Path, table: Layout) -> Raw:
     """Parse a table that holds text, holes or faults, so that each can be named."""
-    rows, lines = [], []
+    rows, lines, names, separator = [], [], table.names, table.separator
     with reading(path, "a text table"):
-        reader = _reader(io.StringIO(text), separator, strict=True)
+        reader = _reader(io.StringIO(table.numbers), separator, strict=True)
         for row in _named_line(path, reader):
             if separator == " " and row and not row[-1]:
                 row.pop()
@@ -143,8 +175,8 @@ def _cell_by_cell(path: Path, text: str, separator: str, names: list[str], heade
                 )
             rows.append(row)
             lines.append(reader.line_num)
-    columns = [list(cells) for cells in zip(*rows[int(header) :])]
-    return from_columns(path.name, names, columns, lines[int(header) :])
+    columns = [list(cells) for cells in zip(*rows[int(table.header) :])]
+    return from_columns(path.name, names, columns, lines[int(table.header) :])
 
 
 def _named_line(path: Path, reader: Any) -> Iterator[list[str]]:
@@ -210,5 +242,8 @@ def read_parquet(path: Path) -> Raw:
         if path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty.")
         table = parquet.read_table(path)
+        # What a data frame writes of its row names.
+        kept = [name for name in table.column_names if not name.startswith("__index_level_")]
+        table = table.select(kept)
         columns = [column.to_numpy(zero_copy_only=False) for column in table.columns]
     return from_columns(path.name, table.column_names, columns)

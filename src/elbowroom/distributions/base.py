@@ -57,6 +57,10 @@ class Shell(Distribution):
         """Draw ``sample_shape + (S, B) + event`` without a gradient."""
         return self.rsample(sample_shape)
 
+    def mean_like(self, value: Tensor) -> Tensor:
+        """Return the mean of data that share with `value` what is not modelled (a length)."""
+        return self.mean
+
     def __repr__(self) -> str:
         batch, event = tuple(self.batch_shape), tuple(self.event_shape)
         return f"{type(self).__name__}(batch={batch}, event={event})"
@@ -80,6 +84,20 @@ class Factorised(Shell):
     def entropy(self) -> Tensor:
         """Return the entropy, shape ``(S, B)``, in nats."""
         return sum_event(self.entry_entropy(), len(self.event_shape))
+
+
+def centre(p: Distribution, like: Tensor | None = None) -> Tensor:
+    """Return the mean, or the mode of a distribution that has no mean (codes, sequences).
+
+    Args:
+        p: the distribution, batch shape ``(S, B)``.
+        like: data that it is to resemble, ``(1 or S, B, *event)``, of which some distributions
+            take what they do not model (the length of a document).
+    """
+    try:
+        return p.mean if like is None or not isinstance(p, Shell) else p.mean_like(like)
+    except NotImplementedError:
+        return p.mode
 
 
 def shapes_of(tensor: Tensor, event_dims: int) -> tuple[torch.Size, torch.Size]:

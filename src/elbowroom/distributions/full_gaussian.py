@@ -62,11 +62,16 @@ class FullGaussian(Shell):
 
 def times(matrix: Tensor, vector: Tensor) -> Tensor:
     """Return ``A v``, ``(d, d) · (..., d) -> (..., d)``."""
+    if matrix.dim() == 2:  # one matrix for all: a product of matrices, not one for each vector
+        return vector @ matrix.mT
     return (matrix @ vector.unsqueeze(-1)).squeeze(-1)
 
 
 def solve(factor: Tensor, vector: Tensor) -> Tensor:
     """Return ``L⁻¹ v``, ``(..., d)``, for a lower triangular L."""
+    if factor.dim() == 2:
+        columns = vector.reshape(-1, vector.shape[-1]).mT
+        return torch.linalg.solve_triangular(factor, columns, upper=False).mT.reshape(vector.shape)
     return torch.linalg.solve_triangular(factor, vector.unsqueeze(-1), upper=False).squeeze(-1)
 
 

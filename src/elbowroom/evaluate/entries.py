@@ -15,7 +15,9 @@ from elbowroom.distributions.discretized_logistic import (
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
 )
+from elbowroom.distributions.negative_binomial import NegativeBinomial
 from elbowroom.distributions.poisson import Poisson
+from elbowroom.distributions.words import Words
 from elbowroom.evaluate.latent import ActiveUnits
 from elbowroom.evaluate.likelihood import Estimate, LogMarginal, LowerBound, bits_per_dim
 from elbowroom.evaluate.reconstruction import Reconstruction
@@ -31,6 +33,8 @@ MASSES = (
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
     Poisson,
+    NegativeBinomial,
+    Words,
 )
 
 
@@ -135,6 +139,15 @@ def unit_entries(units: dict[str, ActiveUnits]) -> Entries:
     return {
         "active_units": {"value": count, "of": total, "unit": "dimensions", "by_latent": by_latent}
     }
+
+
+def class_entries(found: dict[str, Estimate]) -> Entries:
+    """Return how often inferred classes are right, in all and by class; nothing of no class."""
+    if not found:
+        return {}
+    detail = {name: figure(one.values, "share") for name, one in found.items()}
+    whole = torch.cat([one.values for one in found.values()])
+    return {"accuracy": figure(whole, "share", by_class=detail)}
 
 
 def finite(value: Any) -> Any:

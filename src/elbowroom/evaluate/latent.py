@@ -14,7 +14,7 @@ from elbowroom.evaluate.likelihood import Estimate, join, require_likelihood, sa
 from elbowroom.evaluate.particles import FETCH, Data, batches, frozen
 from elbowroom.gradients.location import Location
 from elbowroom.model import Model
-from elbowroom.shapes import Batch, Scope, as_scope
+from elbowroom.shapes import Batch, Scope
 
 PAIRS = 2**20
 """Entries of pairs (particle, datum) that are scored at once."""
@@ -75,6 +75,8 @@ def active_units(
     References:
         Importance Weighted Autoencoders (arXiv:1509.00519).
     """
+    if model.posterior is None:
+        raise UserError("this model infers no latents, so none is active")
     means = posterior_means(model, data, seed)
     if not means:
         raise UserError("no latent of this model is a continuous one, so none has active units")
@@ -155,6 +157,6 @@ def pair_log_prob(model: Model, values: Scope, batch: Batch) -> Tensor:
     size = len(next(iter(batch.values())))
     latents = {n: v.unsqueeze(1).expand(-1, size, *v.shape[1:]) for n, v in values.items()}
     try:
-        return model.posterior.log_prob(latents, as_scope(batch))
+        return model.posterior.log_prob(latents, model.read(batch))
     except NotImplementedError as reason:
         raise UserError(f"{reason}, which q(z) and the mutual information need") from None

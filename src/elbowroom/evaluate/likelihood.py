@@ -247,10 +247,18 @@ def require_likelihood(model: Model) -> None:
             "this model has latents but no posterior (an implicit, adversarial one), so log p(x) "
             "cannot be estimated by importance sampling. Compare samples instead"
         )
+    if any(not getattr(part, "has_density", True) for part in model.likelihood.modules()):
+        raise UserError(
+            "the likelihood is a point mass (an adversarial one), so log p(x) and its bounds do "
+            "not exist. Compare samples instead"
+        )
     for part in model.modules():
         if not getattr(part, "normalised", True):
             name = type(part).__name__
-            raise UserError(f"{name} is not normalised: log p(x) is known only up to a constant")
+            raise UserError(
+                f"{name} is not normalised: its density is unknown, or known only up to a "
+                "constant, and so is log p(x). Compare samples instead"
+            )
 
 
 def join(parts: Iterable[Tensor]) -> Tensor:

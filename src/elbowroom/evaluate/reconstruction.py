@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from elbowroom.distributions.base import Shell
 from elbowroom.distributions.bernoulli import Bernoulli
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
@@ -78,7 +79,7 @@ class Comparison:
 
 def compare(name: str, draw: Draw, p: Distribution, x: Tensor, mask: Tensor | None) -> Comparison:
     """Compare data ``(B, *event)`` with the likelihood's mean at the posterior mean."""
-    mean = likelihood_mean(name, draw, p)
+    mean = likelihood_mean(name, draw, p, x)
     log_p = draw.measure.mean(masked_log_prob(p, x.unsqueeze(0), mask))
     here = presence(x, mask)
     x, mean = (torch.where(here, value.double(), 0.0) for value in (x, mean))
@@ -93,10 +94,14 @@ def compare(name: str, draw: Draw, p: Distribution, x: Tensor, mask: Tensor | No
     return Comparison(by_datum(errors), log_p[kept], wrong, *sums)
 
 
-def likelihood_mean(name: str, draw: Draw, p: Distribution) -> Tensor:
-    """Return the likelihood's mean, ``(B, *event)``, weighed over the posterior's parts."""
+def likelihood_mean(name: str, draw: Draw, p: Distribution, x: Tensor) -> Tensor:
+    """Return the likelihood's mean, ``(B, *event)``, weighed over the posterior's parts.
+
+    What the likelihood does not model, the length of a document, is that of the data.
+    """
     try:
-        return draw.measure.mean_entries(p.mean)
+        mean = p.mean_like(x) if isinstance(p, Shell) else p.mean
+        return draw.measure.mean_entries(mean)
     except NotImplementedError:
         kind = type(p).__name__
         raise UserError(f"the likelihood of {name} ({kind}) has no mean to compare with") from None

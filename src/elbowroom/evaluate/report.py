@@ -12,17 +12,24 @@ import torch
 from elbowroom.data.dataset import Splits
 from elbowroom.errors import UserError
 from elbowroom.evaluate import entries
+from elbowroom.evaluate.classification import accuracy, class_sites
 from elbowroom.evaluate.entries import Entries
 from elbowroom.evaluate.latent import active_units, aggregate_posterior
 from elbowroom.evaluate.likelihood import LogMarginal, elbo, log_marginal
 from elbowroom.evaluate.particles import Rows, Sampling, Subset, as_rows, batches, frozen
+from elbowroom.evaluate.perplexity import ENTRIES as PERPLEXITIES
+from elbowroom.evaluate.perplexity import perplexity_entries as perplexities
 from elbowroom.evaluate.reconstruction import reconstruction
 from elbowroom.model import Model
 from elbowroom.posteriors.per_datum import keeps_rows
+from elbowroom.shapes import MASK
 
 Progress = Callable[[str, int, int], None]
 MOST_PAIRED = 2000
 """Data in the aggregate posterior, whose cost is quadratic."""
+
+NO_BITS = {"tokens": "sequences differ in length; see the perplexity"}
+"""By kind of data, why their entries are no measure."""
 
 
 def evaluate(
@@ -59,9 +66,10 @@ def evaluate(
     if len(rows) == 0:
         raise UserError(f"there are no {name} data to evaluate: zero rows")
     train = subset(as_rows(splits.train), 0 if kept else len(rows), seed)
-    evaluation = Evaluation(model, rows, train, samples, seed, progress)
+    evaluation = Evaluation(model, rows, train, samples, seed, progress, kind=splits.spec.kind)
     settings = {"samples": samples, "seed": seed, "limit": limit}
-    counts = {"evaluated": len(rows), "train": len(train), "paired": min(len(rows), MOST_PAIRED)}
+    paired = min(len(rows), most_paired(model))
+    counts = {"evaluated": len(rows), "train": len(train), "paired": paired}
     return {"part": name, "n": counts, "settings": settings, **evaluation.run()}
 
 
@@ -76,7 +84,8 @@ class Evaluation:
         samples: particles per datum.
         seed: seed of the draws.
         progress: see :func:`evaluate`.
-        marginal: set by the stage of that name, for the gap.
+        marginal: set by the stage of that name, for the gap and the perplexity.
+        kind: of the data, as the spec calls it.
     """
 
     model: Model
@@ -86,16 +95,19 @@ class Evaluation:
     seed: int
     progress: Progress | None
     marginal: LogMarginal | None = None
+    kind: str = "real"
 
     def run(self) -> dict[str, Any]:
         """Run all stages; return figures, reasons and seconds."""
         stages: dict[str, tuple[Callable[[], Entries], tuple[str, ...]]] = {
             "bound": (self.bound, ("elbo", "log_likelihood", "kl")),
             "log p(x)": (self.evidence, ("log_marginal", "effective_sample_size", "bits_per_dim")),
+            "perplexity": (self.perplexity, ("perplexity",)),
             "training data": (self.gap, ("train_log_marginal", "train_test_gap")),
             "reconstruction": (self.reconstruction, ("reconstruction_error", "reconstruction")),
             "active units": (self.units, ("active_units",)),
             "aggregate posterior": (self.aggregate, ("mutual_information", "aggregate_kl")),
+            "classes": (self.classes, ("accuracy",)),
         }
         figures: dict[str, Any] = {}
         reasons: dict[str, str] = {}
@@ -122,7 +134,14 @@ class Evaluation:
 
     def evidence(self) -> Entries:
         self.marginal = self.estimate("log p(x)", self.rows)
-        return entries.marginal_entries(self.marginal, *dimensions(self.model, self.rows))
+        size, reason = dimensions(self.model, self.rows)
+        return entries.marginal_entries(self.marginal, size, NO_BITS.get(self.kind, reason))
+
+    def perplexity(self) -> Entries:
+        kind = "words" if getattr(self.model.family("x"), "of_words", False) else self.kind
+        if kind in PERPLEXITIES and self.marginal is None:
+            raise UserError("there is no log p(x) to take it from")
+        return {} if self.marginal is None else perplexities(kind, self.rows, self.marginal)
 
     def gap(self) -> Entries:
         if len(self.train) == 0:
@@ -143,8 +162,15 @@ class Evaluation:
     def units(self) -> Entries:
         return entries.unit_entries(active_units(self.model, self.rows, self.seed))
 
+    def classes(self) -> Entries:
+        """Compare the classes that the posterior infers, if it does, with the data's."""
+        names = class_sites(self.model, self.rows)
+        return entries.class_entries(
+            {name: accuracy(self.model, self.rows, name, self.seed) for name in names}
+        )
+
     def aggregate(self) -> Entries:
-        paired = subset(self.rows, MOST_PAIRED, self.seed)
+        paired = subset(self.rows, most_paired(self.model), self.seed)
         found = aggregate_posterior(self.model, paired, seed=self.seed)
         return {
             "mutual_information": entries.figure(
@@ -152,6 +178,12 @@ class Evaluation:
             ),
             "aggregate_kl": entries.figure(found.kl.values, "nats", n=len(paired)),
         }
+
+
+def most_paired(model: Model) -> int:
+    """Return how many data to pair: fewer where a density takes many passes of a network."""
+    passes = max(getattr(part, "density_passes", 1) for part in model.modules())
+    return round(MOST_PAIRED / passes**0.5)
 
 
 def subset(data: Rows, limit: int | None, seed: int) -> Rows:
@@ -170,6 +202,8 @@ def dimensions(model: Model, data: Rows) -> tuple[int, str | None]:
         observed = [name for name in model.likelihood.names if name in batch]
         conditions = model.likelihood.condition(scope, observed)
     size = sum(batch[name].numel() for name in observed)
+    if any(name + MASK in batch for name in observed):
+        return size, "entries are missing, and of different data different ones"
     densities = [name for name, p in conditions.items() if not entries.is_discrete(p)]
     if densities:
         return size, f"{', '.join(densities)} has a density, and densities have no bits"

@@ -23,10 +23,16 @@ class Family(Part):
         parameters_each: numbers per entry that the network gives.
         size: unconstrained numbers that the network gives in all: ``parameters_each · Π event``.
         real_valued: whether any real number is in the support.
+        has_density: whether it says how likely data are; a point mass does not.
+        of_words: whether it is of a document's words, counted, so that perplexities apply.
+        neutral: what an absent entry reads as, where it is not 0.
     """
 
     parameters_each: int = 1
     real_valued: bool = False
+    has_density: bool = True
+    of_words: bool = False
+    neutral: Tensor | None = None
 
     def __init__(self, shape: int | Sequence[int]) -> None:
         super().__init__()

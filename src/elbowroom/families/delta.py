@@ -1,4 +1,4 @@
-"""Point masses, for plain autoencoders."""
+"""Point masses, for plain autoencoders and for generators without a likelihood."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from elbowroom.families.base import Family
 
 
 class Delta(Family):
-    """All mass at the network's output: the posterior of a plain autoencoder."""
+    """All mass at the network's output: the posterior of an autoencoder, a GAN's generator."""
 
     real_valued = True
+    has_density = False
 
     def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
         return DeltaDistribution(*self.split(output, lead), event_dims=len(self.event))

@@ -84,6 +84,7 @@ class Warp(nn.Module):
         super().__init__()
         passes, spline, fast = KINDS[kind]
         self.samples_forward = fast == "sample"
+        self.density_passes = passes or (dim if self.samples_forward else 1)
         order = torch.arange(dim)
         options: dict[str, Any] = {"passes": passes, "hidden_features": tuple(hidden)}
         if spline:
@@ -94,6 +95,7 @@ class Warp(nn.Module):
             make(dim, context, order=order if i % 2 == 0 else order.flip(0), **options)
             for i in range(transforms)
         )
+        self.maps.apply(start_near_identity)
 
     def forward(
         self, value: Tensor, context: Tensor | None, inverse: bool
@@ -103,6 +105,14 @@ class Warp(nn.Module):
         if inverse == self.samples_forward:
             transform = transform.inv
         return transform.call_and_ladj(value)
+
+
+@torch.no_grad()
+def start_near_identity(part: nn.Module) -> None:
+    """Shrink a network's last layer: what a map does to the noise at first has to be unlearned."""
+    if isinstance(part, nn.Sequential):
+        for parameter in part[-1].parameters():
+            parameter.mul_(0.01)
 
 
 def spline_options(bins: int = 8) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class Standardised(Family):
         self.family, self.affine = family, affine
         self.parameters_each = family.parameters_each
 
+    @property
+    def neutral(self) -> Tensor:  # type: ignore[override]
+        """The location m: standardised, it is 0."""
+        return self.affine.loc
+
     def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
         base = self.family(output, lead)
         return StandardisedDistribution(base, self.affine.loc, self.affine.scale)

@@ -36,9 +36,17 @@ class Gradient(Part):
 
     Attributes:
         closed_form: whether an objective may replace the sampled KL divergence by its formula.
+        differentiable: whether the gradient flows through the particles themselves.
+        scorable: whether the densities of prior and posterior may be asked for at the particles
+            (a relaxed particle is no state of a discrete latent).
     """
 
     closed_form: bool = True
+    differentiable: bool = True
+
+    @property
+    def scorable(self) -> bool:
+        return True
 
     def draw(self, q: Distribution, samples: int) -> Particles:
         """Draw `samples` particles for every row of `q`, batch shape ``(S, B)``."""

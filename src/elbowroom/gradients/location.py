@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.distributions import Distribution
 
+from elbowroom.distributions.categorical import CategoricalCodes
 from elbowroom.gradients.base import Gradient, Particles, sample_rows
 
 
@@ -19,6 +20,8 @@ class Location(Gradient):
         self.samples = samples
 
     def draw(self, q: Distribution, samples: int) -> Particles:
+        if isinstance(q, CategoricalCodes):
+            return Particles(q.mode)  # a mean of class numbers is no class
         try:
             return Particles(q.mean)
         except NotImplementedError:

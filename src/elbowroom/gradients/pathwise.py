@@ -58,9 +58,23 @@ class StickingTheLanding(Pathwise):
 class DoublyReparameterised(StickingTheLanding):
     """DReG: the multi-sample bound's encoder gradient with squared normalised weights.
 
+    ``Σ_k w̃_k² ∇ log w_k`` along the path of ``z_k``, for particles drawn from the density that
+    scores them. In a mixture of experts a particle comes from expert m and is scored by the whole
+    mixture, ``∇ log Σ_j π_j q_j(z)``, whose mean under ``q_m`` is not zero: with several particles
+    the same formula is biased where experts overlap. It is refused there, unless it is asked for
+    as such, to train as the paper did.
+
+    Args:
+        biased: whether to go on with a mixture of experts.
+
     References:
         Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives (arXiv:1810.04152).
+        Variational Mixture-of-Experts Autoencoders (arXiv:1911.03393), for the biased form.
     """
+
+    def __init__(self, biased: bool = False) -> None:
+        super().__init__()
+        self.biased = biased
 
     def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
         """Scale every particle's own gradient by its normalised weight (DReG's second w̃)."""

@@ -21,6 +21,10 @@ class Baseline(Part):
         """Return ``(S or 1, B or 1)``; a result with a gradient is trained to fit the signal."""
         raise NotImplementedError
 
+    def scale(self) -> Tensor | None:
+        """Return what the centred signal is divided by, or None; anything but 1 is biased."""
+        return None
+
 
 class LeaveOneOut(Baseline):
     """The mean of the other particles' signals: free, unbiased, needs at least two of them.
@@ -62,16 +66,18 @@ class ScoreFunction(Gradient):
 
     Args:
         baseline: a control variate, or None.
+        closed_form: whether the KL term is taken from its formula, where there is one, and so
+            differentiated without noise; otherwise it is part of the signal. Both are unbiased.
 
     References:
         Simple Statistical Gradient-Following Algorithms (Williams 1992).
     """
 
-    closed_form = False
+    differentiable = False
 
-    def __init__(self, baseline: Baseline | None = None) -> None:
+    def __init__(self, baseline: Baseline | None = None, closed_form: bool = False) -> None:
         super().__init__()
-        self.baseline = baseline
+        self.baseline, self.closed_form = baseline, closed_form
 
     def draw(self, q: Distribution, samples: int) -> Particles:
         return Particles(sample_rows(q, samples, reparameterised=False), samples)
@@ -82,8 +88,10 @@ class ScoreFunction(Gradient):
             return measure.mean(signal * site.log_q)
         if measure.log is not None and isinstance(self.baseline, LeaveOneOut):
             raise UserError("the leave-one-out baseline needs equally weighted particles")
-        baseline = self.baseline(signal, scope)
-        surrogate = measure.mean((signal - baseline.detach()) * site.log_q)
+        baseline, scale = self.baseline(signal, scope), self.baseline.scale()
+        centred = signal - baseline.detach()
+        centred = centred if scale is None else centred / scale
+        surrogate = measure.mean(centred * site.log_q)
         if baseline.requires_grad:
             surrogate = surrogate - measure.mean((baseline - signal).square())
         return surrogate

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from elbowroom.errors import unknown
+from elbowroom.part import Part
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -28,3 +29,18 @@ def activation(name: str) -> nn.Module:
     if name not in ACTIVATIONS:
         raise unknown("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]()
+
+
+class Activation(Part):
+    """A nonlinearity as a part of its own: after the last layer of what others read.
+
+    Args:
+        act: its name.
+    """
+
+    def __init__(self, act: str) -> None:
+        super().__init__()
+        self.act, self.function = act, activation(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from elbowroom.errors import unknown
 from elbowroom.nets.activations import activation
+from elbowroom.nets.normalisation import normalisation
 from elbowroom.part import Part
 
 
@@ -71,6 +72,8 @@ class MLP(Part):
         act: name of the nonlinearity (relu, tanh, gelu, silu, ...).
         kind: ``"plain"``, ``"gated"`` or ``"residual"`` hidden layers.
         dropout: probability of dropping a hidden unit in training.
+        norm: ``"none"``, or normalisation of the hidden units before their nonlinearity (after it
+            in gated and residual layers): ``"layer"`` or ``"batch"``.
 
     Shape:
         ``(N, *event)`` each, flattened to `inputs` in all; returns ``(N, outputs)``.
@@ -84,15 +87,17 @@ class MLP(Part):
         act: str = "relu",
         kind: str = "plain",
         dropout: float = 0.0,
+        norm: str = "none",
     ) -> None:
         super().__init__()
         self.inputs, self.hidden, self.outputs = inputs, list(hidden), outputs
-        self.act, self.kind, self.dropout = act, kind, dropout
+        self.act, self.kind, self.dropout, self.norm = act, kind, dropout, norm
         if kind not in LAYERS:
             raise unknown("kind of layer", kind, LAYERS)
         layers: list[nn.Module] = []
         for width_in, width_out in zip([inputs, *self.hidden], self.hidden):
-            layers += LAYERS[kind](width_in, width_out, act)
+            first, *rest = LAYERS[kind](width_in, width_out, act)
+            layers += [first, *normalisation(norm, width_out), *rest]
             layers += [nn.Dropout(dropout)] if dropout else []
         self.layers = nn.Sequential(*layers, nn.Linear([inputs, *self.hidden][-1], outputs))
 

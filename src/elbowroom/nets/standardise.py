@@ -34,9 +34,9 @@ class Standardise(Part):
 
         Args:
             x: ``(N, *event)``.
-            present: boolean of the same shape; false entries are left out.
+            present: boolean of the same shape; false entries are left out. None leaves out NaN.
         """
-        there = torch.ones_like(x, dtype=torch.bool) if present is None else present
+        there = ~x.isnan() if present is None else present
         count = there.sum(0).clamp(min=1)
         value = torch.where(there, x.double(), 0.0)
         loc = value.sum(0) / count

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from elbowroom.model import Model
-from elbowroom.objectives.base import Loss, Objective
+from elbowroom.objectives.base import Loss, Objective, complete_data
 from elbowroom.shapes import Batch
 
 
@@ -36,7 +36,7 @@ class Adversarial(Objective):
         return {"critic": self.critic.parameters()}
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
-        real = batch[self.name]
+        real = complete_data(batch, self.name)
         with torch.no_grad():
             scope = model.prior.sample({}, len(real))
         fake = model.likelihood.condition(scope)[self.name].mean.squeeze(0)

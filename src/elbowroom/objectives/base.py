@@ -14,7 +14,7 @@ from elbowroom.gradients.base import Gradient
 from elbowroom.gradients.pathwise import Pathwise
 from elbowroom.model import Model
 from elbowroom.part import Part
-from elbowroom.shapes import Batch
+from elbowroom.shapes import MASK, Batch, Scope, as_scope
 
 
 @dataclass
@@ -33,7 +33,14 @@ class Loss:
 
 
 class Objective(Part):
-    """Maps a model and a batch to a :class:`Loss`; the data term is a mean over the batch."""
+    """Maps a model and a batch to a :class:`Loss`; the data term is a mean over the batch.
+
+    Attributes:
+        separate: whether posterior and generator (prior and likelihood) are players of their own,
+            ``"posterior"`` and ``"generator"``, instead of one ``"model"``.
+    """
+
+    separate: bool = False
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         """Return the loss.
@@ -107,7 +114,12 @@ class Bound(Objective):
         for name, loss in draw.losses.items():
             total = total + loss.mean()
             metrics[name] = loss.detach()
-        return Loss(total, metrics=metrics)
+        return Loss(total, metrics={**metrics, **draw.metrics})
+
+
+def conditions(model: Model, batch: Batch) -> Scope:
+    """Return the columns of a batch that prior and likelihood are given, ``(1, B, *event)``."""
+    return as_scope({name: batch[name] for name in model.conditions if name in batch})
 
 
 def total_of(terms: Mapping[str, Tensor]) -> Tensor:
@@ -121,3 +133,17 @@ def total_of(terms: Mapping[str, Tensor]) -> Tensor:
 def report(measure: Measure, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return each log-likelihood's mean over particles, ``(B,)``, detached, by metric name."""
     return {f"log_likelihood/{name}": measure.mean(t.detach()) for name, t in terms.items()}
+
+
+def complete_data(batch: Batch, name: str) -> Tensor:
+    """Return a column ``(B, *event)`` that is compared as a whole, by a critic.
+
+    Raises:
+        UserError: entries of it are absent.
+    """
+    if name + MASK in batch:
+        raise UserError(
+            f"{name} has holes, and a critic judges whole data; take a model with a likelihood, "
+            "such as miwae"
+        )
+    return batch[name]

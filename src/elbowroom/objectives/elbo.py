@@ -110,7 +110,7 @@ class ELBO(Bound):
         assert self.rule is not None
         if (
             site.gradient is not None
-            and not site.gradient.closed_form
+            and not site.gradient.differentiable
             and not site.value.requires_grad
         ):
             raise UserError(
@@ -137,7 +137,7 @@ def unweighted(draw: Draw, terms: Mapping[str, Tensor], spent: list[Tensor]) -> 
 def repeated(values: Tensor, site: Site) -> Tensor:
     """Follow a site whose particles multiplied after it was drawn: ``(S, ...) -> (k·S, ...)``."""
     rows, there = values.shape[0], site.value.shape[0]
-    if rows in (1, there):
+    if rows == 1 or rows >= there:  # more where the prior alone follows other particles
         return values
     return values.repeat(there // rows, *[1] * (values.dim() - 1))
 

@@ -16,7 +16,7 @@ from elbowroom.model import Model
 from elbowroom.objectives.base import total_of
 from elbowroom.posteriors.base import Gradients
 from elbowroom.posteriors.exact import Exact
-from elbowroom.shapes import Batch, as_scope
+from elbowroom.shapes import Batch
 
 
 def joint_plus_entropy(
@@ -44,7 +44,7 @@ def evidence_minus_divergence(
     gradient: Gradients | None = None,
 ) -> Tensor:
     """Form III: ``log p(x) - KL(q(z|x) ‖ p(z|x))``, where both are known."""
-    scope = as_scope(batch)
+    scope = model.read(batch)
     draw, _ = drawn(model, batch, samples, gradient)
     (site,) = draw.sites.values()
     to_truth = Site(site.value, site.q, exact.distribution(scope), given_log_q=site.given_log_q)

@@ -67,19 +67,28 @@ class IWAE(Bound):
 
     def redirect(self, draw: Draw, log_w: Tensor, bound: Tensor) -> Tensor:
         """Swap in the doubly reparameterised gradient where it is asked for."""
-        weights = draw.measure.weighted(log_w.detach()).softmax(0)
+        normalised, share = self.normalised(draw, log_w.detach())
         estimators = [s.gradient for s in draw.sites.values() if s.gradient is not None]
-        if not any([g.reweight(draw.sites, weights) for g in estimators]):  # noqa: C419
+        if not any([g.reweight(draw.sites, normalised) for g in estimators]):  # noqa: C419
             return bound
-        if len(draw.sites) > 1 or draw.measure.strata > 1:
-            raise UserError("DReG is for one latent from one expert; elsewhere take Pathwise()")
+        refuse_mixed(draw)
+        weights = share * normalised
         surrogate = (weights * torch.where(weights > 0, log_w, 0.0)).sum(0)
         return bound.detach() + surrogate - surrogate.detach()
+
+    def normalised(self, draw: Draw, log_w: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Return weights ``(S, B)`` that sum to 1 where the bound averages, and its own shares."""
+        if not self.per_stratum:
+            return draw.measure.weighted(log_w).softmax(0), 1.0
+        strata = draw.measure.strata
+        within = log_w.unflatten(0, (strata, -1)).softmax(1)
+        share = draw.measure.weights(log_w).unflatten(0, (strata, -1)).sum(1, keepdim=True)
+        return within.flatten(0, 1), share.expand_as(within).flatten(0, 1)
 
     def signal(self, draw: Draw, log_w: Tensor) -> Tensor:
         """Return VIMCO's leave-one-out signal, ``(S, B)``, scaled for a mean over particles."""
         sampled = any(
-            s.gradient is not None and not s.gradient.closed_form and not s.value.requires_grad
+            s.gradient is not None and not s.gradient.differentiable and not s.value.requires_grad
             for s in draw.sites.values()
         )
         if not sampled:
@@ -111,6 +120,24 @@ def refuse_biased(draw: Draw, count: int) -> None:
                 "IWAE leaves one out already (VIMCO), and LeaveOneOut() on top is biased; take "
                 "ScoreFunction()"
             )
+
+
+def refuse_mixed(draw: Draw) -> None:
+    """Raise `UserError` where doubly reparameterised gradients do not hold, unless asked for.
+
+    The score term that DReG turns into a path derivative is that of the density the particle was
+    drawn from. A mixture's particles come from one expert and are scored by all of them.
+    """
+    if draw.measure.strata > 1:
+        biased = [getattr(s.gradient, "biased", False) for s in draw.sites.values()]
+        if not all(biased):
+            raise UserError(
+                "DReG is biased for a mixture of experts, whose particles come from one expert "
+                "and are scored by all; take Pathwise(), or the paper's biased gradient by name: "
+                "DoublyReparameterised(biased=True)"
+            )
+    elif len(draw.sites) > 1:
+        raise UserError("DReG is for one latent; for several take Pathwise()")
 
 
 def leave_one_out(log_w: Tensor) -> Tensor:

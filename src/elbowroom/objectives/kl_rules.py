@@ -19,28 +19,30 @@ class Rule(Part):
 
 
 class FreeBits(Rule):
-    """``Σ_j max(λ, E_batch[KL_j])``: the first λ nats of each group cost nothing.
+    """``β Σ_j max(λ, E_batch[KL_j])``: the first λ nats of each group cost nothing.
 
     Args:
         nats: λ.
         per: ``"site"``: one group; ``"dimension"``: one group per latent dimension.
+        beta: β, a number or a schedule that raises it.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (arXiv:1606.04934).
     """
 
-    def __init__(self, nats: float, per: str = "site") -> None:
+    def __init__(self, nats: float, per: str = "site", beta: float | Schedule = 1.0) -> None:
         super().__init__()
         if per not in ("site", "dimension"):
             raise UserError(f"per={per!r}: free bits are per 'site' or per 'dimension'")
-        self.nats, self.per = nats, per
+        self.nats, self.per, self.beta = nats, per, beta
 
     def forward(self, kl: KL, step: Tensor) -> Tensor:
+        beta = self.beta(step) if isinstance(self.beta, Schedule) else self.beta
         if self.per == "site":
-            return kl.total.mean().clamp(min=self.nats)
+            return beta * kl.total.mean().clamp(min=self.nats)
         if kl.entries is None:
             raise UserError("free bits per dimension need a KL divergence that factorises")
-        return kl.entries.mean((0, 1)).clamp(min=self.nats).sum()
+        return beta * kl.entries.mean((0, 1)).clamp(min=self.nats).sum()
 
 
 class Capacity(Rule):

@@ -5,6 +5,7 @@ from elbowroom.plots.curves import bound_curves, kl_per_dimension, training_curv
 from elbowroom.plots.images import (
     image_grid,
     interpolations,
+    labelled_rows,
     manifold,
     reconstructions,
     snapshots,
@@ -29,6 +30,7 @@ __all__ = [
     "image_grid",
     "interpolations",
     "kl_per_dimension",
+    "labelled_rows",
     "latent_scatter",
     "log_likelihood_histogram",
     "manifold",

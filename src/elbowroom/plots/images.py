@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -90,7 +90,7 @@ def snapshots(
 
     Args:
         originals: ``(N, C, H, W)`` in [0, 1].
-        reconstructions: by step, ``(N, C, H, W)``.
+        reconstructions: by step, ``(N, C, H, W)``; may be empty (a model without a posterior).
         samples: by step, ``(M, C, H, W)``; may be empty (a model without a prior).
         count: most pictures of each kind.
         title, subtitle: heading.
@@ -100,17 +100,19 @@ def snapshots(
     if not len(first):
         return nothing(title, NO_PICTURES)
     size, right = len(first), max((len(s[:count]) for s in samples.values()), default=0)
-    tiles = np.ones((1 + len(steps), size + right, *first.shape[1:]))
+    left = size if reconstructions else 0
+    tiles = np.ones((1 + len(steps), max(size, left + right), *first.shape[1:]))
     tiles[0, :size] = first
     for row, step in enumerate(steps, start=1):
-        for start, by_step in ((0, reconstructions), (size, samples)):
+        for start, by_step in ((0, reconstructions), (left, samples)):
             if step in by_step:
                 images = as_rgb(by_step[step])[:count]
                 tiles[row, start : start + len(images)] = images
-    laid = mosaic(tiles, row_breaks=(1,), column_breaks=(size,))
-    blocks = [(0, 0, "the same inputs, reconstructed"), (1, size, "the same draws, decoded")]
+    laid = mosaic(tiles, row_breaks=(1,), column_breaks=(left,) if left else ())
+    blocks = [(0, 0, "the same inputs, reconstructed")] if left else []
+    blocks += [(1, left, "the same draws, decoded")] if left and right else []
     names = ["data", *(f"step {step:,}" for step in steps)]
-    return sheet(laid, title, subtitle, rows=names, blocks=blocks[: 1 + bool(right)])
+    return sheet(laid, title, subtitle, rows=names, blocks=blocks)
 
 
 @styled
@@ -213,6 +215,33 @@ def interpolations(
         return nothing(title, NO_PICTURES)
     heads = [f"{share:.0%}" for share in np.linspace(0, 1, tiles.shape[1])]
     return sheet(mosaic(tiles), title, subtitle, columns=heads)
+
+
+@styled
+def labelled_rows(
+    images: np.ndarray,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    *,
+    breaks: Collection[int] = (),
+    title: str | None = None,
+    subtitle: str | None = None,
+) -> Figure:
+    """Draw pictures in rows and columns that have names: samples by class, methods by datum.
+
+    Args:
+        images: ``(rows, columns, C, H, W)`` in [0, 1].
+        rows: a name left of each row, or none.
+        columns: a name over each column, or none.
+        breaks: rows that have a wide gap before them.
+        title, subtitle: heading.
+    """
+    tiles = as_rgb(images)
+    if not tiles.size:
+        return nothing(title, NO_PICTURES)
+    names, heads = ([plain(text, 16) for text in some] for some in (rows, columns))
+    laid = mosaic(tiles, row_breaks=breaks)
+    return sheet(laid, title, subtitle, rows=names, columns=heads)
 
 
 def near_square(count: int) -> int:

@@ -189,10 +189,16 @@ def correlation_matrices(
 
 
 def correlations(rows: np.ndarray) -> np.ndarray:
-    """Return the correlation matrix ``(D, D)``; not a number where a column does not vary."""
-    finite = np.asarray(rows, float)[np.isfinite(rows).all(1)]
+    """Return the correlation matrix ``(D, D)``; not a number where a column does not vary.
+
+    Each pair of columns is judged by the rows in which both are finite.
+    """
+    rows = np.asarray(rows, float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.atleast_2d(np.corrcoef(finite, rowvar=False))
+        if np.isfinite(rows).all():
+            return np.atleast_2d(np.corrcoef(rows, rowvar=False))
+        pairwise = np.ma.corrcoef(np.ma.masked_invalid(rows), rowvar=False)
+        return np.atleast_2d(np.ma.filled(pairwise, np.nan))
 
 
 def largest_difference(first: np.ndarray, second: np.ndarray, names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,10 @@ from torch.distributions import Distribution
 
 from elbowroom.conditional import Product, as_joint
 from elbowroom.draw import Draw, Measure, Site, score
+from elbowroom.errors import unknown
 from elbowroom.gradients.base import Particles
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
-from elbowroom.shapes import MASK, Scope
+from elbowroom.shapes import MASK, Scope, fold, unfold
 
 
 class Amortized(Posterior):
@@ -23,20 +25,30 @@ class Amortized(Posterior):
 
     Args:
         joint: a conditional for a latent called ``z``, or a :class:`Product` of several.
+        features: networks of the data, by the name under which the conditionals are given what
+            they say: computed once, however many particles the conditionals have to read.
+        given: the features' input.
     """
 
-    def __init__(self, joint: nn.Module) -> None:
+    def __init__(
+        self,
+        joint: nn.Module,
+        features: Mapping[str, nn.Module] | None = None,
+        given: str = "x",
+    ) -> None:
         super().__init__()
         self.joint: Product = as_joint(joint, "z")  # type: ignore[assignment]
+        self.features, self.given = features, given
 
     def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
-        draw, pending = Draw({}, dict(scope)), samples
+        draw, pending = Draw({}, self.described(scope)), samples
         for name, conditional in self.joint.sites.items():
             if name in scope and name + MASK not in scope:
                 value = scope[name]
-                draw.sites[name] = Site(value, given_log_q=value.new_zeros(value.shape[:2]))
+                certain = torch.zeros(value.shape[:2], device=value.device)
+                draw.sites[name] = Site(value, given_log_q=certain)
                 continue
-            q, estimator = conditional(draw.scope), gradient_of(gradient, name)
+            q, estimator = per_particle(conditional(draw.scope), draw), gradient_of(gradient, name)
             particles = estimator.draw(q, pending)
             if particles.log_measure is None:
                 pending = 1
@@ -56,9 +68,36 @@ class Amortized(Posterior):
         return draw
 
     def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
-        given = {**scope, **latents}
-        conditions = self.joint.condition(given)
+        hidden = {name + MASK for name in latents}
+        given = {k: v for k, v in scope.items() if k not in hidden} | latents
+        conditions = self.joint.condition(self.described(given))
         return sum(q.log_prob(given[name]) for name, q in conditions.items())  # type: ignore[return-value]
+
+    def site(self, name: str, scope: Scope, present: Tensor | None = None) -> Distribution:
+        """Return one latent's ``q(z_l | x, z_<l)``; data absent by a mask ``(1, B)`` are skipped.
+
+        Raises:
+            UserError: there is no such latent.
+        """
+        if name not in self.joint.names:
+            raise unknown("latent of the posterior", name, self.joint.names)
+        conditional = self.joint.sites[name]
+        scope = self.described(scope)
+        return conditional(scope) if present is None else conditional(scope, present)
+
+    def described(self, scope: Scope) -> Scope:
+        """Return a scope of its own with the features in it."""
+        scope = dict(scope)
+        for name, net in (self.features or {}).items():
+            (x,), lead = fold([scope[self.given]])
+            scope[name] = unfold(net(x), lead)
+        return scope
+
+
+def per_particle(q: Distribution, draw: Draw) -> Distribution:
+    """Give a latent that is not given those before it a row for each of their particles."""
+    rows = max((site.value.shape[0] for site in draw.sites.values()), default=1)
+    return q if q.batch_shape[0] == rows else q.expand((rows, q.batch_shape[1]))
 
 
 def extend(draw: Draw, particles: Particles) -> None:
@@ -92,6 +131,7 @@ def clamp(particles: Particles, q: Distribution, observed: Tensor, mask: Tensor)
         where = mask.reshape(mask.shape + (1,) * (observed.dim() - mask.dim()))
         particles.value = torch.where(where, observed, particles.value)
         return
-    hit = (particles.value == observed).flatten(2).all(-1)
+    hit = particles.value == observed
+    hit = hit.flatten(2).all(-1) if hit.dim() > 2 else hit
     point = torch.where(hit, 0.0, -math.inf)
     particles.log_measure = torch.where(mask, point, particles.log_measure)

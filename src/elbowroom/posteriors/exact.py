@@ -9,13 +9,15 @@ from elbowroom.conditional import Conditional
 from elbowroom.distributions.full_gaussian import FullGaussian
 from elbowroom.draw import Draw, Site
 from elbowroom.errors import UserError
-from elbowroom.families.location_scale import Gaussian
+from elbowroom.families.location_scale import FROM_NETWORK, Gaussian
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
-from elbowroom.shapes import Scope
+from elbowroom.shapes import MASK, Scope
 
 
 class Exact(Posterior):
     """``p(z|x)`` for ``z ~ N(0, I)``, ``x|z ~ N(W z + b, Ψ)`` with Ψ diagonal.
+
+    Absent entries, by the mask, are integrated out.
 
     Precision ``P = I + Wᵀ Ψ⁻¹ W``, mean ``P⁻¹ Wᵀ Ψ⁻¹ (x - b)``: one Gaussian with full
     covariance per datum, with W, b and Ψ read off the likelihood, which stays the model's own.
@@ -36,11 +38,15 @@ class Exact(Posterior):
     def __init__(self, likelihood: Conditional, dim: int, name: str = "x") -> None:
         super().__init__()
         family = likelihood.family
-        if not isinstance(family, Gaussian) or family.scale == "network":
+        if not isinstance(family, Gaussian) or family.scale in FROM_NETWORK:
             raise UserError("an exact posterior needs a Gaussian of fixed, shared or entry scale")
         if len(likelihood.given_names) != 1:
             raise UserError("an exact posterior needs a likelihood that is given z alone")
         self.likelihood, self.dim, self.name = likelihood, dim, name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.likelihood.given_names
 
     def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
         (latent,) = self.likelihood.given_names
@@ -57,10 +63,16 @@ class Exact(Posterior):
     def distribution(self, scope: Scope) -> FullGaussian:
         """Return ``p(z|x)`` with batch shape ``(1, B)``."""
         weight, bias, scale = self.affine(scope[self.name])
-        scaled = weight / scale
+        scaled, white = weight / scale, (self.flat(scope) - bias) / scale
+        mask = scope.get(self.name + MASK)
+        if mask is not None:
+            # Absent entries leave the sums: a precision for every datum.
+            present = mask.reshape(*mask.shape[:2], -1).expand_as(white)
+            white = white.masked_fill(~present, 0.0)
+            scaled = (scaled * present.unsqueeze(-2)).to(scaled)
         precision = torch.eye(self.dim).to(weight) + scaled @ scaled.mT
         covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
-        mean = ((self.flat(scope) - bias) / scale) @ scaled.mT @ covariance
+        mean = (white.unsqueeze(-2) @ scaled.mT @ covariance).squeeze(-2)
         return FullGaussian(mean, torch.linalg.cholesky(covariance))
 
     def log_evidence(self, scope: Scope) -> Tensor:

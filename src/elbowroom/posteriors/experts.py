@@ -1,58 +1,263 @@
-"""Posteriors for several modalities: the mixture of experts, any of which may be missing."""
+"""Posteriors for several modalities, any of which may be missing: products and mixtures.
+
+A modality is missing for single data by its mask (``scope["a.mask"]``), or for all of them when
+it is not in scope at all.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
+from elbowroom.conditional import Joint
+from elbowroom.distributions.gaussian import Gaussian
 from elbowroom.draw import Draw, Measure, Site
+from elbowroom.errors import UserError
+from elbowroom.part import Part
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import MASK, Scope
 
+Component = dict[str, Distribution]
+"""One part of a mixture: every latent's distribution, batch shape ``(1, B)``."""
 
-class MixtureOfExperts(Posterior):
-    """``q(z|x) = Σ_m π_m q_m(z|x_m)``, π uniform over the modalities a datum has.
 
-    Sampling is stratified: `samples` particles from every expert, weighed by ``π_m / samples``;
-    an absent modality has measure zero, so it has no influence at all.
+class ProductOfExperts(Part):
+    """``q(z|x) ∝ N(z; 0, I) Π_m N(z; μ_m, σ_m²)``, the product over the modalities at hand.
+
+    Entry by entry, the precision is ``T = 1 + Σ_m σ_m⁻²`` and the mean ``T⁻¹ Σ_m σ_m⁻² μ_m``: the
+    prior is an expert too, and an absent modality has precision zero. It is a conditional like any
+    other, a single Gaussian whose divergence from the prior has a closed form.
 
     Args:
-        experts: modality name to conditional; each is given its own modality.
-        name: the latent's name.
+        experts: modality name to Gaussian conditional; each is given its own modality.
+
+    Raises:
+        UserError: an expert is not Gaussian.
+
+    References:
+        Multimodal Generative Models for Scalable Weakly-Supervised Learning (arXiv:1802.05335).
+    """
+
+    experts: Any
+
+    def __init__(self, experts: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.experts = experts
+
+    def forward(self, scope: Scope) -> Gaussian:
+        """Return q, batch shape ``(1, B)``; the prior where no modality is at hand."""
+        there = [(e(scope), scope.get(m + MASK)) for m, e in self.experts.items() if m in scope]
+        if there:
+            return product(there)
+        family = next(iter(self.experts.values())).family
+        zeros = next(self.parameters()).new_zeros(1, data_in(scope), *family.event)
+        return Gaussian(zeros, zeros, len(family.event))
+
+
+def product(factors: Sequence[tuple[Distribution, Tensor | None]]) -> Gaussian:
+    """Return the standard normal times Gaussian factors, renormalised.
+
+    Args:
+        factors: Gaussians ``(1, B)``, each with None or a mask ``(1, B)``, true where it counts.
+
+    Raises:
+        UserError: a factor is not Gaussian.
+    """
+    precision: Tensor | float = 1.0
+    weighted: Tensor | float = 0.0
+    for q, present in factors:
+        if not isinstance(q, Gaussian):
+            raise UserError(f"a product of experts needs Gaussian ones, not {type(q).__name__}")
+        each = (-2.0 * q.log_scale).exp().expand_as(q.loc)
+        if present is not None:
+            each = torch.where(widened(present, each), each, 0.0)
+        precision = precision + each
+        weighted = weighted + each * q.loc
+    assert isinstance(precision, Tensor)
+    dims = len(factors[0][0].event_shape)
+    return Gaussian(weighted / precision, -0.5 * precision.log(), dims)
+
+
+def widened(mask: Tensor, like: Tensor) -> Tensor:
+    return mask.reshape(mask.shape + (1,) * (like.dim() - mask.dim()))
+
+
+def data_in(scope: Scope) -> int:
+    """Return B, the number of data that a scope is about."""
+    return max((value.shape[1] for value in scope.values()), default=1)
+
+
+class Mixture(Posterior):
+    """``q(z|x) = Σ_A π_A q_A(z|x_A)`` over groups A of the modalities at hand.
+
+    π is uniform over the groups that a datum has all members of. Drawing is stratified: every
+    group gives `samples` particles, which weigh ``π_A / samples``; a group with an absent member
+    has measure zero, so that it has no influence at all. Every particle is scored by the whole
+    mixture, several latents one after another: ``log q(u, v) = log q(u) + log q(v|u)``.
+
+    An expert may infer more than the shared latent, given as a
+    :class:`~elbowroom.conditional.Product`: private latents, which a group without it knows
+    nothing of and leaves to the prior. A modality outside the group is so explained by the shared
+    latent alone. Were its private latent inferred from itself all the same, that would hold
+    everything, and the shared one nothing.
+
+    Args:
+        experts: modality name to conditional (of the shared latent) or product; each is given
+            its own modality.
+        name: the shared latent's name.
+        prior: the model's prior, by reference; needed with private latents.
+
+    Raises:
+        UserError: there are private latents and no prior to draw them from.
+
+    References:
+        MMVAE+: Enhancing the Generative Quality of Multimodal VAEs without Compromises
+        (Palumbo, Daunhawer, Vogt 2023), for private latents.
+    """
+
+    experts: Any
+    prior: Any
+
+    def __init__(
+        self, experts: Mapping[str, nn.Module], name: str = "z", prior: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.experts, self.name, self.prior = experts, name, prior
+        inferred = [n for e in self.experts.values() for n in getattr(e, "names", ()) if n != name]
+        self.names = (name, *dict.fromkeys(inferred))
+        if inferred and prior is None:
+            raise UserError(
+                f"{', '.join(inferred)} is private to an expert: give the prior, from which it is "
+                "drawn where that expert is not asked"
+            )
+
+    def groups(self, there: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return the groups of the modalities in scope."""
+        raise NotImplementedError
+
+    def together(self, factors: Sequence[tuple[Distribution, Tensor | None]]) -> Distribution:
+        """Return the shared latent's distribution given a group's experts and masks ``(1, B)``."""
+        raise NotImplementedError
+
+    def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
+        parts, log_share = self.components(scope)
+        estimators = {name: gradient_of(gradient, name) for name in self.names}
+        values = {
+            name: torch.cat([estimator.draw(q[name], samples).value for q in parts])
+            for name, estimator in estimators.items()
+        }
+        seen = [{name: estimators[name].seen(q[name]) for name in self.names} for q in parts]
+        terms = chain(seen, log_share, values)
+        sites = {
+            name: Site(value, root=value, gradient=estimators[name], given_log_q=terms[name])
+            for name, value in values.items()
+        }
+        each = values[self.name].shape[0] // len(parts)
+        log_measure = log_share.repeat_interleave(each, 0) - math.log(each)
+        return Draw(sites, {**scope, **values}, Measure(log_measure, strata=len(parts)))
+
+    def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
+        values = {name: latents[name] for name in self.names}
+        return sum(chain(*self.components(scope), values).values())  # type: ignore[return-value]
+
+    def components(self, scope: Scope) -> tuple[list[Component], Tensor]:
+        """Return the components and ``log π``, ``(K, B)``: -∞ where one's data are absent.
+
+        Raises:
+            UserError: no modality is in scope.
+        """
+        there = [name for name in self.experts if name in scope]
+        if not there:
+            raise UserError(
+                f"none of the modalities {', '.join(self.experts)} is there to infer from"
+            )
+        inferred = {m: infer(self.experts[m], self.name, scope) for m in there}
+        groups, size = self.groups(there), data_in(scope)
+        parts = [self.component(group, inferred, scope, size) for group in groups]
+        some = scope[there[0]].dtype
+        share = torch.stack([presence(group, scope, size) for group in groups])
+        share = share.to(some if some.is_floating_point else torch.float32)
+        return parts, share.log() - share.sum(0).log()
+
+    def component(
+        self, group: Sequence[str], inferred: Mapping[str, Component], scope: Scope, size: int
+    ) -> Component:
+        """Return what a group infers, and the prior of the latents it knows nothing of."""
+        found = {name: q for m in group for name, q in inferred[m].items()}
+        factors = [(inferred[m][self.name], scope.get(m + MASK)) for m in group]
+        found[self.name] = self.together(factors)
+        missing = [name for name in self.names if name not in found]
+        if missing and self.prior is not None:
+            for name, p in self.prior.condition(scope, missing).items():
+                found[name] = p.expand(torch.Size((1, size)))
+        return found
+
+
+class MixtureOfExperts(Mixture):
+    """``q(z|x) = Σ_m π_m q_m(z|x_m)``: every modality is a group; see :class:`Mixture`.
 
     References:
         Variational Mixture-of-Experts Autoencoders (arXiv:1911.03393).
     """
 
-    def __init__(self, experts: Mapping[str, nn.Module], name: str = "z") -> None:
-        super().__init__()
-        self.experts, self.name = experts, name
+    def groups(self, there: Sequence[str]) -> list[tuple[str, ...]]:
+        return [(name,) for name in there]
 
-    def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
-        components = {m: expert(scope) for m, expert in self.experts.items()}
-        estimator = gradient_of(gradient, self.name)
-        value = torch.cat([estimator.draw(q, samples).value for q in components.values()])
-        log_share = self.log_shares(scope, value.shape[1])
-        log_q = torch.stack([estimator.seen(q).log_prob(value) for q in components.values()])
-        log_q = (log_q + log_share.unsqueeze(1)).logsumexp(0)
-        log_measure = log_share.repeat_interleave(samples, 0) - math.log(samples)
-        site = Site(value, root=value, gradient=estimator, given_log_q=log_q)
-        measure = Measure(log_measure, strata=len(components))
-        return Draw({self.name: site}, {**scope, self.name: value}, measure)
+    def together(self, factors: Sequence[tuple[Distribution, Tensor | None]]) -> Distribution:
+        ((q, _),) = factors
+        return q
 
-    def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
-        value = latents[self.name]
-        log_q = torch.stack([expert(scope).log_prob(value) for expert in self.experts.values()])
-        log_share = self.log_shares(scope, log_q.shape[2])
-        return (log_q + log_share.unsqueeze(1)).logsumexp(0)
 
-    def log_shares(self, scope: Scope, size: int) -> Tensor:
-        """Return ``log π``, ``(M, B)``: -∞ for an absent modality."""
-        some = scope[next(iter(self.experts))]
-        everywhere = torch.ones(1, size, dtype=torch.bool, device=some.device)
-        present = [scope.get(m + MASK, everywhere).expand(1, size) for m in self.experts]
-        share = torch.cat(present).to(some.dtype if some.is_floating_point() else torch.float32)
-        return share.log() - share.sum(0).log()
+class MixtureOfProducts(Mixture):
+    """``q(z|x) = Σ_A π_A q_A(z|x_A)`` over the ``2^M - 1`` non-empty subsets A of modalities.
+
+    Each ``q_A`` is the product of the prior and A's experts, as in :class:`ProductOfExperts`;
+    see :class:`Mixture` for the rest.
+
+    References:
+        Generalized Multimodal ELBO (arXiv:2105.02470).
+    """
+
+    def groups(self, there: Sequence[str]) -> list[tuple[str, ...]]:
+        sizes = range(1, len(there) + 1)
+        return [group for size in sizes for group in combinations(there, size)]
+
+    def together(self, factors: Sequence[tuple[Distribution, Tensor | None]]) -> Distribution:
+        return product(factors)
+
+
+def infer(expert: Any, name: str, scope: Scope) -> Component:
+    """Return what one expert infers, by latent."""
+    return expert.condition(scope) if isinstance(expert, Joint) else {name: expert(scope)}
+
+
+def presence(group: Sequence[str], scope: Scope, size: int) -> Tensor:
+    """Return which data have every modality of a group, boolean ``(B,)``."""
+    present = torch.ones(1, size, dtype=torch.bool, device=scope[group[0]].device)
+    for name in group:
+        present = present & scope.get(name + MASK, present)
+    return present.squeeze(0)
+
+
+def chain(
+    parts: Sequence[Component], log_share: Tensor, values: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return ``log q(z_l | z_<l)`` of a mixture, ``(S, B)`` by latent, in the order of `values`.
+
+    Args:
+        parts: the components.
+        log_share: ``(K, B)``.
+        values: ``(S, B, *event)`` by latent.
+    """
+    running, before, terms = log_share.unsqueeze(1), None, {}
+    for name, value in values.items():
+        running = running + torch.stack([q[name].log_prob(value) for q in parts])
+        total = running.logsumexp(0)
+        terms[name], before = total if before is None else total - before, total
+    return terms

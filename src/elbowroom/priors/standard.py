@@ -45,7 +45,11 @@ class Learned(Part):
     def __init__(self, family: Family) -> None:
         super().__init__()
         self.family = family
-        self.output = nn.Parameter(torch.zeros(1, family.size))
+        start = torch.zeros(1, family.size)
+        if family.size:
+            self.output = nn.Parameter(start)
+        else:  # a family that learns everything itself leaves nothing to an optimiser here
+            self.register_buffer("output", start, persistent=False)
 
     def forward(self, scope: Scope) -> Distribution:
         return self.family(self.output, torch.Size((1, 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,9 +17,10 @@ from elbowroom.nets.conv import ConvDecoder, ConvEncoder
 from elbowroom.nets.mlp import MLP, Chain
 from elbowroom.nets.rescale import Rescale
 from elbowroom.objectives.base import Objective
-from elbowroom.shapes import Batch
+from elbowroom.shapes import MASK, Batch
 
-NETWORKS = ("auto", "mlp", "conv", "resnet")
+NETWORKS = ("auto", "mlp", "gated", "conv", "resnet")
+PERCEPTRONS = {"mlp": "plain", "gated": "gated"}  # kinds of layers by kind of network
 LIKELIHOODS = (
     "auto",
     "bernoulli",
@@ -31,6 +33,8 @@ LIKELIHOODS = (
     "discretized_logistic_mixture",
 )
 AUTOMATIC = {"binary": "bernoulli", "levels": "discretized_logistic", "counts": "poisson"}
+INTEGERS = ("binary", "levels", "counts")
+QUANTISATION = 12**-0.5  # standard deviation of a rounding error
 SMALL_PICTURE = 1024  # up to so many entries a multilayer perceptron is faster and no worse
 
 
@@ -42,6 +46,7 @@ class Recipe:
         model: prior, likelihood, posterior.
         objective: what is maximised.
         settings: defaults for training; the user's own come on top.
+        evaluation: likewise for the evaluation: how many `samples`, a `limit` of data.
         chosen: what was picked from the data, by name, to be printed.
     """
 
@@ -49,6 +54,7 @@ class Recipe:
     objective: Objective
     settings: dict[str, Any] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
+    evaluation: dict[str, int] = field(default_factory=dict)
 
 
 def likelihood_for(
@@ -66,7 +72,13 @@ def likelihood_for(
         raise unknown("likelihood", name, LIKELIHOODS)
     if name == "auto":
         name = AUTOMATIC.get(spec.kind, "gaussian")
-    return FAMILIES[name](spec, None if data is None else data[variable], scale)
+    return FAMILIES[name](spec, None if data is None else observed(data, variable), scale)
+
+
+def observed(data: Batch, variable: str = "x") -> Tensor:
+    """Return a column of the data, ``(N, *event)``; absent entries are NaN, to be left out."""
+    mask = data.get(variable + MASK)
+    return data[variable] if mask is None else data[variable].float().masked_fill(~mask, nan)
 
 
 def bernoulli(spec: DataSpec, x: Tensor | None, scale: str | float) -> Family:
@@ -108,10 +120,16 @@ def real_valued(kind: str) -> Any:
         from elbowroom.nets.standardise import Standardise
 
         cls = {"gaussian": Gaussian, "laplace": Laplace, "student_t": StudentT}[kind]
-        affine = Standardise(spec.shape)
-        return Standardised(
-            cls(spec.shape, scale=scale, minimum=1e-3), affine if x is None else affine.fit(x)
-        )
+        affine, minimum = Standardise(spec.shape), 1e-3
+        if x is not None:
+            affine.fit(x)
+        if spec.kind in INTEGERS and x is not None:
+            # One unit for all entries, and no scale below a rounding error's: the density of an
+            # integer has no bound, and likelihoods of several models would not compare.
+            unit = affine.scale.square().mean().sqrt()
+            affine.scale.fill_(unit)
+            minimum = QUANTISATION / float(unit)
+        return Standardised(cls(spec.shape, scale=scale, minimum=minimum), affine)
 
     return make
 
@@ -152,7 +170,7 @@ def network_for(name: str, spec: DataSpec) -> str:
         raise unknown("kind of network", name, NETWORKS)
     if name == "auto":
         return "conv" if spec.image is not None and spec.size > SMALL_PICTURE else "mlp"
-    if name != "mlp" and spec.image is None:
+    if name not in PERCEPTRONS and spec.image is None:
         raise UserError(f"networks={name} needs pictures; {spec.name} has rows of {spec.size}")
     return name
 
@@ -161,8 +179,8 @@ def encoder(
     kind: str, spec: DataSpec, family: Family, hidden: Sequence[int], outputs: int, act: str
 ) -> nn.Module:
     """Make the network from the data to `outputs` numbers, after what puts data around zero."""
-    if kind == "mlp":
-        net: nn.Module = MLP(spec.size, hidden, outputs, act)
+    if kind in PERCEPTRONS:
+        net: nn.Module = MLP(spec.size, hidden, outputs, act, PERCEPTRONS[kind])
     else:
         net = ConvEncoder(
             spec.image or (), channels(kind), outputs, residual=int(kind == "resnet"), act=act
@@ -175,8 +193,8 @@ def decoder(
     kind: str, spec: DataSpec, family: Family, hidden: Sequence[int], inputs: int, act: str
 ) -> nn.Module:
     """Make the network from `inputs` numbers to the family's parameters."""
-    if kind == "mlp":
-        return MLP(inputs, list(reversed(hidden)), family.size, act)
+    if kind in PERCEPTRONS:
+        return MLP(inputs, list(reversed(hidden)), family.size, act, PERCEPTRONS[kind])
     _, height, width = spec.image or (0, 1, 1)
     shape = (family.size // (height * width), height, width)
     return ConvDecoder(

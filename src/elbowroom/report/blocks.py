@@ -84,6 +84,26 @@ def row_of(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Lines of text from a file: sentences, formulas.
+
+    Attributes:
+        source: the file.
+        caption: below it.
+        shows_data: whether it shows the user's data; such listings can be left out as one.
+    """
+
+    source: Path
+    caption: str = ""
+    shows_data: bool = False
+
+    def html(self) -> str:
+        text = f"<pre>{escape(self.source.read_text(encoding='utf-8').rstrip())}</pre>"
+        caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        return f"<figure>{text}{caption}</figure>"
+
+
+@dataclass(frozen=True)
 class Picture:
     """A PNG picture, carried inside the page.
 

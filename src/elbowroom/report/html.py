@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from elbowroom.report.blocks import Block, Code, Picture, Prose, Table, escape
+from elbowroom.report.blocks import Block, Code, Listing, Picture, Prose, Table, escape
 from elbowroom.train.files import write_text
 
 __all__ = ["Code", "Picture", "Prose", "Section", "Table", "write_report"]
@@ -93,8 +93,8 @@ def page(
 
 
 def shows_data(block: Block) -> bool:
-    """Say whether a block is a picture of the user's data."""
-    return isinstance(block, Picture) and block.shows_data
+    """Say whether a block is a picture or a listing of the user's data."""
+    return isinstance(block, Picture | Listing) and block.shows_data
 
 
 def note(sections: Sequence[Section], embeds_data: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from elbowroom.report.blocks import Code, Picture, Prose, Table
+from elbowroom.report.blocks import Code, Listing, Picture, Prose, Table
 from elbowroom.report.html import Section
 
 UNSEEN = (
@@ -54,7 +54,7 @@ def figures(
     names: Sequence[str],
     showing_data: Sequence[str] = (),
 ) -> Section:
-    """Return those of the drawn figures that are named, in that order.
+    """Return those of the drawn figures that are named, in that order; ``.txt`` is listed.
 
     Args:
         heading: of the section.
@@ -63,9 +63,11 @@ def figures(
         showing_data: the names of those that show the user's data.
     """
     found = [(name, *drawn[name]) for name in names if name in drawn]
-    return Section(
-        heading, [Picture(path, text, name in showing_data) for name, path, text in found]
-    )
+    kinds = [Listing if path.suffix == ".txt" else Picture for _, path, _ in found]
+    blocks = [
+        kind(path, text, name in showing_data) for kind, (name, path, text) in zip(kinds, found)
+    ]
+    return Section(heading, blocks)
 
 
 def reproduction(commands: Sequence[str], versions: Mapping[str, str], note: str = "") -> Section:

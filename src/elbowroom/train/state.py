@@ -81,7 +81,8 @@ def init(
         objective: what is minimised.
         settings: how.
         players: parameters by player; by default the objective's own players and ``"model"``
-            with all that remains, or ``"posterior"`` and ``"generator"`` where turns name them.
+            with all that remains, or ``"posterior"`` and ``"generator"`` where the objective or
+            the turns ask for them.
 
     Raises:
         UserError: a parameter belongs to two players, or turns name no player.
@@ -111,7 +112,7 @@ def default_players(model: Model, objective: Objective, settings: Settings) -> P
     own = {name: list(parameters) for name, parameters in objective.players().items()}
     taken = {p for parameters in own.values() for p in parameters}
     rest = [p for p in [*model.parameters(), *objective.parameters()] if p not in taken]
-    if settings.turns and {"posterior", "generator"} & set(settings.turns):
+    if objective.separate or {"posterior", "generator"} & set(settings.turns or ()):
         generator = {*parameters_of(model.prior), *parameters_of(model.likelihood)}
         posterior = [p for p in rest if p not in generator]
         return {"posterior": posterior, "generator": [p for p in rest if p in generator], **own}
@@ -184,6 +185,8 @@ def differentiate(
         forget(state, active)
     for name in active:
         target = loss.players.get(name, loss.total)
+        if state.committers and not target.requires_grad:
+            continue  # all that is learned is committed, as by expectation maximisation
         (target if share == 1.0 else share * target).backward(
             retain_graph=state.retained,
             inputs=None if state.alone else state.players[name].parameters,

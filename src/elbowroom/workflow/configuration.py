@@ -33,12 +33,14 @@ def read(source: str, overrides: Sequence[str], flags: Mapping[str, Any]) -> Tre
         UserError: a file, key or value is wrong; the message names it.
     """
     tree = read_yaml(Path(source)) if is_config(source) else {"data": {"source": source}}
+    given = {path: value for path, value in flags.items() if value is not None}
+    if "model.type" in given:  # first: it says which bare keys there are
+        assign(tree, "model.type", given["model.type"])
     for text in overrides:
         path, value = parse(text)
         assign(tree, locate(path, tree), value)
-    for path, value in flags.items():
-        if value is not None:
-            assign(tree, path, value)
+    for path, value in given.items():
+        assign(tree, path, value)
     return complete(tree)
 
 
@@ -119,11 +121,23 @@ def known_keys(tree: Tree) -> dict[str, str]:
     return {**evaluate, **data, **train, **{k: f"model.{k}" for k in model_keys(tree)}}
 
 
-def model_keys(tree: Tree) -> list[str]:
-    """Return the arguments of the chosen recipe."""
+def recipe_name(tree: Tree) -> str | None:
+    """Return the name of the chosen recipe; None where the model is written part by part."""
     model = tree.get("model", "vae")
     name = model.get("type", "vae") if isinstance(model, Mapping) else model
-    if not isinstance(name, str) or name not in RECIPES:
+    return name if isinstance(name, str) and name in RECIPES else None
+
+
+def reading(tree: Tree) -> dict[str, Any]:
+    """Return how the chosen recipe wants data read."""
+    name = recipe_name(tree)
+    return {} if name is None else dict(RECIPES[name].reading)
+
+
+def model_keys(tree: Tree) -> list[str]:
+    """Return the arguments of the chosen recipe."""
+    name = recipe_name(tree)
+    if name is None:
         return []
     return [a for a in inspect.signature(recipe(name)).parameters if a not in GIVEN_BY_DATA]
 
@@ -157,7 +171,7 @@ def complete(tree: Tree) -> Tree:
     data = as_section(tree.get("data"), "source", "data")
     if not isinstance(data.get("source"), str):
         raise UserError("data.source: say which data to fit, as in 'data: digits'")
-    data = validated(load, data, "data", skip=("seed",))
+    data = validated(load, {**reading(tree), **data}, "data", skip=("seed",))
     evaluate = as_section(tree.get("evaluate"), "samples", "evaluate")
     check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     for key, value in evaluate.items():

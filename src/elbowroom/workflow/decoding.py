@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,35 +11,72 @@ from torch import Tensor
 
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
+from elbowroom.gradients.location import Location
 from elbowroom.model import Model
 from elbowroom.random import seeded
+from elbowroom.shapes import Batch, as_scope
 from elbowroom.train import run_folder
+from elbowroom.workflow.conditions import conditions_of, given, parse
+from elbowroom.workflow.modalities import Several, observed
 from elbowroom.workflow.reevaluate import spec_of, splits_of
 
 Arrays = tuple[np.ndarray, DataSpec]
+Samples = tuple[np.ndarray | Several, DataSpec, str]
 
 
-def samples(folder: Path, n: int, seed: int, mean: bool = False) -> Arrays:
-    """Draw data from a run's model, ``(n, *event)``."""
-    spec, model = spec_of(run_folder.read_config(folder)), run_folder.load(folder)
-    return (prior_means(model, n, seed) if mean else model.sample(n, seed=seed)["x"]).numpy(), spec
+def samples(
+    folder: Path, n: int, seed: int, mean: bool = False, asked: Sequence[str] = ()
+) -> Samples:
+    """Draw data from a run's model, ``(n, *event)``; several modalities by name.
+
+    Args:
+        folder: run folder.
+        n: how many.
+        seed: of the draw.
+        mean: the likelihood's mean instead of a draw from it.
+        asked: conditions as ``NAME=VALUE``; others are drawn from the training data.
+
+    Returns:
+        The data, what is known of them, and where the conditions come from in words.
+    """
+    config, model = run_folder.read_config(folder), run_folder.load(folder)
+    values, spec = parse(asked), spec_of(config)
+    batch, words = {}, ""
+    if values or model.conditions:
+        batch, words = given(model, splits_of(folder, None, config), values, n, seed)
+    if mean:
+        return observed(decoded_prior(model, n, seed, batch), spec), spec, words
+    return observed(model.sample(n, given=batch, seed=seed), spec), spec, words
 
 
-def prior_means(model: Model, n: int, seed: int) -> Tensor:
-    """Return the likelihood's mean at draws from the prior, ``(n, *event)``.
+def prior_means(model: Model, n: int, seed: int, given: Batch | None = None) -> Tensor:
+    """Return the likelihood's mean of x at draws from the prior; see :func:`decoded_prior`."""
+    return decoded_prior(model, n, seed, given)["x"]
+
+
+def decoded_prior(model: Model, n: int, seed: int, given: Batch | None = None) -> Batch:
+    """Return the likelihood's mean at draws from the prior, ``(n, *event)`` by variable.
+
+    Args:
+        model: the model.
+        n: how many.
+        seed: of the draws.
+        given: the model's conditions, ``(n, *event)`` each, where it has any.
 
     Raises:
         UserError: there is no prior.
     """
-    if model.prior is None:
+    if model.prior is None and model.posterior is not None:
         raise UserError("this model has no prior (a plain autoencoder), so nothing to sample")
-    with torch.no_grad(), seeded(seed):
-        scope = model.prior.sample({}, n)
-    return model.decode({k: v.squeeze(0) for k, v in scope.items()})["x"]
+    scope = as_scope(given or {})
+    if model.prior is not None:
+        with torch.no_grad(), seeded(seed):
+            scope = model.prior.sample(scope, n)
+    return model.decode({k: v.squeeze(0) for k, v in scope.items()})
 
 
-def test_latents(folder: Path, n: int) -> tuple[Model, Tensor, DataSpec]:
-    """Return the model and the posterior means of its first n test data, ``(n, d)``.
+def test_latents(folder: Path, n: int) -> tuple[Model, Tensor, Batch, DataSpec]:
+    """Return the model, the posterior means of its first n test data, ``(n, d)``, and these data.
 
     Raises:
         UserError: the latents are not one vector called z.
@@ -47,7 +85,11 @@ def test_latents(folder: Path, n: int) -> tuple[Model, Tensor, DataSpec]:
     splits, model = splits_of(folder, None, config), run_folder.load(folder)
     if n > len(splits.test):
         raise UserError(f"{n} test data are needed, the run has {len(splits.test)}")
-    return model, single_latent(model, splits.test.batch(torch.arange(n))), splits.spec
+    batch = splits.test.batch(torch.arange(n))
+    if "x" not in model.likelihood.names:
+        names = ", ".join(model.likelihood.names)
+        raise UserError(f"this shows one variable called x; the model writes {names}")
+    return model, single_latent(model, batch), batch, splits.spec
 
 
 def single_latent(model: Model, batch: dict[str, Tensor]) -> Tensor:
@@ -62,8 +104,9 @@ def single_latent(model: Model, batch: dict[str, Tensor]) -> Tensor:
 
 def interpolations(folder: Path, pairs: int, points: int, seed: int) -> Arrays:
     """Decode straight lines between test data, ``(pairs, points, *event)``."""
-    model, z, spec = test_latents(folder, 2 * pairs)
-    return decode_grid(model, lines(z[:pairs], z[pairs:], points)).numpy(), spec
+    model, z, batch, spec = test_latents(folder, 2 * pairs)
+    walk, conditions = lines(z[:pairs], z[pairs:], points), conditions_of(model, batch, pairs)
+    return decode_grid(model, walk, conditions).numpy(), spec
 
 
 def lines(start: Tensor, end: Tensor, points: int) -> Tensor:
@@ -79,26 +122,58 @@ def traversals(folder: Path, points: int, extent: float, dimensions: int, seed: 
     """
     config = run_folder.read_config(folder)
     count = min(500, int(spec_of(config).n_test))
-    model, z, spec = test_latents(folder, count)
+    model, z, batch, spec = test_latents(folder, count)
     order = z.var(0, unbiased=False).argsort(descending=True)[:dimensions]
-    return decode_grid(model, varied(z[0], order, points, extent)).numpy(), spec
+    first = {k: v[:1] for k, v in batch.items()}
+    low, high = span_of(model, first, extent)
+    walk, conditions = (
+        varied(z[0], order, points, high, low),
+        conditions_of(model, first, len(order)),
+    )
+    return decode_grid(model, walk, conditions).numpy(), spec
 
 
-def varied(centre: Tensor, dimensions: Tensor, points: int, extent: float) -> Tensor:
-    """Return copies of a latent with one coordinate swept, ``(d, points, dim)``."""
+def span_of(model: Model, batch: Batch, extent: float) -> tuple[float, float]:
+    """Return how far a latent is swept: [-extent, extent], or [0, 1] for bits and classes."""
+    with torch.no_grad(), seeded(0):
+        sites = model.draw(batch, 1, Location()).sites.values()
+    finite = any(site.q is not None and site.q.has_enumerate_support for site in sites)
+    return (0.0, 1.0) if finite else (-extent, extent)
+
+
+def varied(
+    centre: Tensor, dimensions: Tensor, points: int, high: float, low: float | None = None
+) -> Tensor:
+    """Return copies of a latent with one coordinate swept, ``(d, points, dim)``.
+
+    Args:
+        centre: ``(dim,)``.
+        dimensions: which coordinates, ``(d,)``.
+        points: values of each.
+        high: the last of them.
+        low: the first of them; None is ``-high``.
+    """
     grid = centre.expand(len(dimensions), points, -1).clone()
     for row, dimension in enumerate(dimensions.tolist()):
-        grid[row, :, dimension] = torch.linspace(-extent, extent, points)
+        grid[row, :, dimension] = torch.linspace(-high if low is None else low, high, points)
     return grid
 
 
-def decode_grid(model: Model, latents: Tensor) -> Tensor:
-    """Decode ``(rows, points, d)`` to ``(rows, points, *event)``."""
-    decoded = model.decode({"z": latents.flatten(0, 1)})["x"]
+def decode_grid(model: Model, latents: Tensor, given: Batch | None = None) -> Tensor:
+    """Decode ``(rows, points, d)`` to ``(rows, points, *event)``.
+
+    Args:
+        model: the model.
+        latents: ``(rows, points, d)``.
+        given: the model's conditions, ``(rows, *event)`` each, where it has any.
+    """
+    points = latents.shape[1]
+    columns = {k: v.repeat_interleave(points, 0) for k, v in (given or {}).items()}
+    decoded = model.decode({**columns, "z": latents.flatten(0, 1)})["x"]
     return decoded.unflatten(0, latents.shape[:2])
 
 
-def plane(model: Model, side: int, tail: float) -> Tensor:
+def plane(model: Model, side: int, tail: float, given: Batch | None = None) -> Tensor:
     """Decode a grid of the prior's quantiles in two dimensions, ``(side, side, *event)``.
 
     Rows are the second latent's, columns the first's; quantiles go from `tail` to ``1 - tail``.
@@ -106,4 +181,4 @@ def plane(model: Model, side: int, tail: float) -> Tensor:
     levels = torch.linspace(tail, 1 - tail, side, dtype=torch.float64)
     quantiles = torch.special.ndtri(levels).float()
     second, first = torch.meshgrid(quantiles, quantiles, indexing="ij")
-    return decode_grid(model, torch.stack([first, second], -1))
+    return decode_grid(model, torch.stack([first, second], -1), given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,12 @@ from torch import Tensor
 
 from elbowroom.data import load_like
 from elbowroom.data.spec import DataSpec
+from elbowroom.errors import UserError
+from elbowroom.evaluate.rates import rates as rates_of
 from elbowroom.model import Model
 from elbowroom.train import run_folder
+from elbowroom.workflow.conditions import class_number, parse
+from elbowroom.workflow.modalities import Several, joined, observed, rewritten
 from elbowroom.workflow.reevaluate import spec_of
 
 BATCH = 512
@@ -39,14 +43,48 @@ def encode(
     return latents, np.array(spec.labels)[label.numpy()]
 
 
-def reconstruct(folder: Path, source: str, seed: int) -> tuple[np.ndarray, DataSpec]:
-    """Return the reconstruction of every datum, ``(N, *event)``."""
+def reconstruct(
+    folder: Path, source: str, seed: int, given: Sequence[str] = (), into: Sequence[str] = ()
+) -> tuple[np.ndarray | Several, DataSpec]:
+    """Return the reconstruction of every datum, ``(N, *event)``; several modalities by name.
+
+    Args:
+        folder: run folder.
+        source: the data.
+        seed: for posteriors whose mean has to be sampled.
+        given: modalities to infer from; none is all that are there.
+        into: modalities to write; none is all.
+    """
     model, data, spec = whole(folder, source)
-    return over_batches(data, lambda batch: model.reconstruct(batch, seed)["x"]), spec
+    parts = [rewritten(model, spec, batch, given, into, seed) for batch in batches(data)]
+    return observed(joined(parts), spec), spec
 
 
-def over_batches(data: Any, function: Callable[[dict[str, Tensor]], Tensor]) -> np.ndarray:
-    return torch.cat([function(batch) for batch in batches(data)]).numpy()
+def rates(
+    folder: Path, source: str, seed: int, asked: Sequence[str], rate: bool
+) -> tuple[np.ndarray, DataSpec]:
+    """Return what the model expects of every datum under other conditions, ``(N, *event)``.
+
+    Args:
+        folder: run folder.
+        source: the data.
+        seed: for posteriors whose mean has to be sampled.
+        asked: conditions as ``NAME=VALUE``, a class by name or number or a number.
+        rate: whether it is to be the rate, without excess zeros, and not the mean.
+    """
+    model, data, spec = whole(folder, source)
+    instead = {name: number_of(name, value, spec) for name, value in parse(asked).items()}
+    return rates_of(model, data, instead, seed=seed, mean=not rate).float().numpy(), spec
+
+
+def number_of(name: str, value: str, spec: DataSpec) -> float:
+    """Read a condition's value: a class by name or number, else a number."""
+    if name in spec.classes:
+        return class_number(name, value, spec)
+    try:
+        return float(value)
+    except ValueError:
+        raise UserError(f"--given {name}={value}: {name} is no class; give a number") from None
 
 
 def batches(data: Any) -> Iterator[dict[str, Tensor]]:

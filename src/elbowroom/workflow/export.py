@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +11,39 @@ import numpy as np
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.train import run_folder
-from elbowroom.train.files import write_atomically
+from elbowroom.train.files import write_atomically, write_text
+from elbowroom.workflow.modalities import Several, write_several
 from elbowroom.workflow.pictures import grid_figure
 from elbowroom.workflow.reevaluate import spec_of
+from elbowroom.workflow.texts import interpolated, written
 
 TABLE_ENDINGS = (".csv", ".npy", ".npz", ".parquet")
 
 
 def default_ending(folder: Path) -> str:
-    """Return ``.png`` for a run on pictures, ``.csv`` for others."""
+    """Return ``.png`` for a run on pictures, ``.txt`` for sequences, ``.csv`` for others."""
     spec = spec_of(run_folder.read_config(folder))
+    if spec.kind == "several":
+        return ".png" if all(spec.of(n).image for n in spec.modalities) else ".npz"
+    if spec.kind == "tokens":
+        return ".txt"
     return ".csv" if spec.image is None else ".png"
 
 
-def write(path: Path, values: np.ndarray, spec: DataSpec) -> None:
+def write(path: Path, values: np.ndarray | Several, spec: DataSpec) -> None:
     """Write data ``(N, *event)`` or a grid of them ``(rows, points, *event)``.
 
+    Several modalities are a mapping of such arrays.
+
     Raises:
-        UserError: the ending is unknown, or pictures are asked of data that are none.
+        UserError: the ending is unknown, or pictures or text are asked of data that are none.
     """
+    if isinstance(values, Mapping):
+        write_several(path, values, spec)
+        return
+    if path.suffix == ".txt":
+        write_text(prepared(path), "\n".join(as_text(path, values, spec)) + "\n")
+        return
     if path.suffix == ".png":
         if spec.image is None:
             raise UserError(f"{path}: {spec.name} is no pictures; take .csv, .npy or .npz")
@@ -40,6 +54,13 @@ def write(path: Path, values: np.ndarray, spec: DataSpec) -> None:
     names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
     flat = values.reshape(-1, spec.size) if path.suffix in (".csv", ".parquet") else values
     write_columns(path, flat, list(names), {})
+
+
+def as_text(path: Path, values: np.ndarray, spec: DataSpec) -> list[str]:
+    """Return sequences ``(N, T)`` or rows of them ``(rows, points, T)`` as lines."""
+    if spec.kind != "tokens":
+        raise UserError(f"{path}: {spec.name} is no text; take .csv, .npy or .npz")
+    return written(values, spec) if values.ndim == 2 else interpolated(values, spec)
 
 
 def write_table(path: Path, latents: dict[str, np.ndarray], labels: np.ndarray | None) -> None:

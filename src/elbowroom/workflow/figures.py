@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,25 @@ from elbowroom.evaluate.likelihood import elbo
 from elbowroom.model import Model
 from elbowroom.plots import curves, images, latent, likelihood, tables
 from elbowroom.plots.style import save
+from elbowroom.recipes.base import observed
 from elbowroom.train import metrics
+from elbowroom.train.files import write_text
 from elbowroom.workflow import snapshots
+from elbowroom.workflow.conditions import conditions_of
 from elbowroom.workflow.decoding import (
     decode_grid,
     lines,
     plane,
     prior_means,
     single_latent,
+    span_of,
     varied,
 )
+from elbowroom.workflow.modalities import draw_several
 from elbowroom.workflow.pictures import as_pictures
+from elbowroom.workflow.texts import interpolated, molecules, paired, written
 
-SHOWN, ROWS, POINTS, SIDE, TAIL = 20, 10, 11, 20, 0.025
+SHOWN, ROWS, POINTS, SIDE, TAIL, REACH = 20, 10, 11, 20, 0.025, 3.0
 SCATTERED = 3000
 Drawn = dict[str, tuple[Path, str]]
 Figure = Any
@@ -58,8 +64,18 @@ class Artist:
             save(figure, path)
             self.drawn[name] = (path, caption)
 
+    def write(self, name: str, caption: str, lines: Sequence[str]) -> None:
+        """Save lines of text beside the figures."""
+        path = self.folder / "figures" / f"{name}.txt"
+        write_text(path, "\n".join(lines) + "\n")
+        self.drawn[name] = (path, caption)
+
     def pictures(self, values: Tensor) -> np.ndarray:
         return as_pictures(values.numpy(), self.spec)
+
+    def given(self, size: int, only: int | None = None) -> dict[str, Tensor]:
+        """Return the model's conditions, `size` rows, from test data or the first few of them."""
+        return conditions_of(self.model, {k: v[:only] for k, v in self.test.items()}, size)
 
     def latents(self) -> Tensor | None:
         """Return the posterior means of test data ``(N, d)``, or None."""
@@ -70,7 +86,11 @@ class Artist:
 
     def kl(self) -> Tensor | None:
         """Return the KL divergence per latent dimension over test data, nats, ``(d,)``."""
-        bound = elbo(self.model, self.splits.test.take(slice(0, 1000)), samples=1, seed=self.seed)
+        test = self.splits.test.take(slice(0, 1000))
+        try:
+            bound = elbo(self.model, test, samples=1, seed=self.seed)
+        except UserError:
+            return None
         per_dimension = bound.kl_per_dimension.get("z")
         return None if per_dimension is None else per_dimension.flatten().float()
 
@@ -80,7 +100,11 @@ def draw_all(model: Model, splits: Splits, folder: Path, seed: int) -> Drawn:
     (folder / "figures").mkdir(exist_ok=True)
     artist = Artist(model.eval(), splits, folder, seed)
     with torch.no_grad():
-        if splits.spec.image is None:
+        if splits.spec.kind == "tokens":
+            draw_texts(artist)
+        elif splits.spec.kind == "several":
+            draw_several(artist)
+        elif splits.spec.image is None:
             draw_tables(artist)
         else:
             draw_pictures(artist)
@@ -97,25 +121,60 @@ def draw_all(model: Model, splits: Splits, folder: Path, seed: int) -> Drawn:
 def draw_pictures(artist: Artist) -> None:
     """Draw reconstructions, samples and snapshots of picture data."""
     model, test = artist.model, {k: v[:SHOWN] for k, v in artist.test.items()}
-    originals = artist.pictures(test["x"])
-    rebuilt = artist.pictures(model.reconstruct(test)["x"])
-    artist.draw(
-        "reconstructions",
-        "Test data (upper rows) and the likelihood's mean at their posterior means (lower rows).",
-        lambda: images.reconstructions(originals, rebuilt),
-    )
+    if model.posterior is not None:
+        originals = artist.pictures(test["x"])
+        rebuilt = artist.pictures(model.reconstruct(test)["x"])
+        artist.draw(
+            "reconstructions",
+            "Test data (upper rows) and the likelihood's mean at their posterior means (lower "
+            "rows).",
+            lambda: images.reconstructions(originals, rebuilt),
+        )
     if model.prior is not None:
-        decoded = artist.pictures(prior_means(model, 64, artist.seed))
+        decoded = artist.pictures(prior_means(model, 64, artist.seed, artist.given(64)))
         artist.draw(
             "samples",
             "The likelihood's mean at 64 draws from the prior.",
             lambda: images.image_grid(decoded, title="Samples"),
+        )
+    elif model.posterior is None:
+        drawn = artist.pictures(model.sample(64, given=artist.given(64), seed=artist.seed)["x"])
+        artist.draw(
+            "samples",
+            "64 draws from the model, which has no latents.",
+            lambda: images.image_grid(drawn, title="Samples"),
         )
     artist.draw(
         "snapshots",
         "The same test data and the same prior draws, decoded at the first and later steps.",
         lambda: snapshot_figure(artist),
     )
+
+
+def draw_texts(artist: Artist) -> None:
+    """Write sentences or molecules: read and written again, drawn, and between two."""
+    model, spec = artist.model, artist.spec
+    few = {k: v[:SHOWN] for k, v in artist.test.items()}
+    if model.posterior is not None:
+        artist.write(
+            "reconstructions",
+            "Test data, and below each what its posterior mean decodes to, greedily.",
+            paired(few["x"], model.reconstruct(few)["x"], spec),
+        )
+    if model.prior is not None or model.posterior is None:
+        drawn = model.sample(64, given=artist.given(64), seed=artist.seed)["x"]
+        artist.write("samples", "64 draws from the model.", written(drawn, spec))
+        artist.draw("molecules", "Some of the samples, drawn.", lambda: molecules(drawn, spec))
+    z = artist.latents()
+    if z is not None:
+        half = min(4, len(z) // 2)
+        walk = lines(z[:half], z[half : 2 * half], 7)
+        decoded = decode_grid(model, walk, artist.given(half))
+        artist.write(
+            "interpolations",
+            "Straight lines between the posterior means of pairs of test data, decoded greedily.",
+            interpolated(decoded, spec),
+        )
 
 
 def snapshot_figure(artist: Artist) -> Figure | None:
@@ -136,16 +195,19 @@ def draw_tables(artist: Artist) -> None:
     """Draw marginals, correlations and reconstructions of a table."""
     spec, model = artist.spec, artist.model
     names = list(spec.columns or [f"x{i}" for i in range(spec.size)])
-    data = artist.test["x"].flatten(1).numpy()
-    rebuilt = model.reconstruct(artist.test)["x"].flatten(1).numpy()
-    artist.draw(
-        "reconstructions",
-        "Each column of the test data against its reconstruction.",
-        lambda: tables.reconstruction_scatter(data, rebuilt, names),
-    )
+    data = observed(artist.test).flatten(1).numpy()
+    if model.posterior is not None:
+        rebuilt = model.reconstruct(artist.test)["x"].flatten(1).numpy()
+        artist.draw(
+            "reconstructions",
+            "Each column of the test data against its reconstruction.",
+            lambda: tables.reconstruction_scatter(data, rebuilt, names),
+        )
     if model.prior is None:
         return
-    sampled = model.sample(max(len(data), 500), seed=artist.seed)["x"].flatten(1).numpy()
+    size = max(len(data), 500)
+    drawn = model.sample(size, given=artist.given(size), seed=artist.seed)
+    sampled = drawn["x"].flatten(1).numpy()
     artist.draw(
         "samples",
         "Columns of the test data and of samples from the model.",
@@ -181,38 +243,42 @@ def draw_latents(artist: Artist) -> None:
             "Nats that each latent dimension carries; pale: its posterior mean does not vary.",
             lambda: curves.kl_per_dimension(kl.numpy(), (spread > 0.01).numpy()),
         )
-    draw_walks(artist, z, spread, kl)
+    if artist.spec.kind not in ("tokens", "several"):
+        draw_walks(artist, z, spread, kl)
     draw_densities(artist)
 
 
 def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> None:
     """Draw traversals, interpolations and, in two dimensions, the manifold."""
     order = (spread if kl is None else kl).argsort(descending=True)[:ROWS]
-    grid = decode_grid(artist.model, varied(z[0], order, POINTS, 3.0))
-    values = np.linspace(-3, 3, POINTS)
+    first = artist.given(len(order), only=1)
+    low, high = span_of(artist.model, {k: v[:1] for k, v in artist.test.items()}, REACH)
+    grid = decode_grid(artist.model, varied(z[0], order, POINTS, high, low), first)
+    values, span = np.linspace(low, high, POINTS), f"from {low:g} to {high:g}"
     names = [f"z{int(i) + 1}" for i in order]
     nats = None if kl is None else kl[order].numpy()
     if artist.spec.image is None:
         columns = list(artist.spec.columns or [f"x{i}" for i in range(artist.spec.size)])
         artist.draw(
             "traversals",
-            "The mean of each column as one latent goes from -3 to 3.",
+            f"The mean of each column as one latent goes {span}.",
             lambda: tables.table_traversals(grid.flatten(2).numpy(), values, columns, names=names),
         )
         return
     artist.draw(
         "traversals",
-        "One latent at a time from -3 to 3, the others at a test datum's posterior mean.",
+        f"One latent at a time {span}, the others at a test datum's posterior mean.",
         lambda: images.traversals(artist.pictures(grid), values, names, kl=nats),
     )
     half = min(8, len(z) // 2)
-    path = artist.pictures(decode_grid(artist.model, lines(z[:half], z[half : 2 * half], POINTS)))
+    walk = lines(z[:half], z[half : 2 * half], POINTS)
+    path = artist.pictures(decode_grid(artist.model, walk, artist.given(half)))
     artist.draw(
         "interpolations",
         "Straight lines between the posterior means of pairs of test data.",
         lambda: images.interpolations(path),
     )
-    if z.shape[1] == 2:
+    if z.shape[1] == 2 and low < 0:
         artist.draw(
             "manifold",
             "The latent plane, decoded at the prior's quantiles.",
@@ -222,17 +288,18 @@ def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> 
 
 def manifold_figure(artist: Artist) -> Figure:
     """Draw the latent plane, decoded."""
-    return images.manifold(artist.pictures(plane(artist.model, SIDE, TAIL)), (TAIL, 1 - TAIL))
+    decoded = plane(artist.model, SIDE, TAIL, artist.given(SIDE, only=1))
+    return images.manifold(artist.pictures(decoded), (TAIL, 1 - TAIL))
 
 
 def draw_densities(artist: Artist) -> None:
     """Draw the bound of each datum, training against test."""
-    if artist.model.prior is None:
+    parts = [part.take(slice(0, 1000)) for part in (artist.splits.train, artist.splits.test)]
+    try:
+        bounds = [elbo(artist.model, part, samples=10, seed=artist.seed) for part in parts]
+    except UserError:
         return
-    train, test = (
-        elbo(artist.model, part.take(slice(0, 1000)), samples=10, seed=artist.seed).values.numpy()
-        for part in (artist.splits.train, artist.splits.test)
-    )
+    train, test = (bound.values.numpy() for bound in bounds)
     artist.draw(
         "likelihoods",
         "The evidence lower bound of single data, training against test.",

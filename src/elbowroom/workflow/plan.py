@@ -57,6 +57,7 @@ def make(tree: Tree) -> Plan:
     if tree["objective"] is not None:
         made.objective = objective(made, tree["objective"])
     trial(made, splits, tree["seed"])
+    tree = {**tree, "evaluate": {**made.evaluation, **tree["evaluate"]}}
     return Plan(tree, splits, made, settings_for(tree, made))
 
 

@@ -13,6 +13,8 @@ from elbowroom.train import run_folder
 from elbowroom.train.allocator import keep_freed_memory
 from elbowroom.train.files import read_json
 
+SAMPLES = 1000
+
 
 def splits_of(folder: Path, source: str | None, config: dict[str, Any]) -> Splits:
     """Return the run's own data, or all of other data as the test part, read as the run's were.
@@ -41,16 +43,29 @@ def spec_of(config: dict[str, Any]) -> DataSpec:
 
 
 def evaluate_folder(
-    folder: Path, source: str | None, samples: int, seed: int, limit: int | None
+    folder: Path, source: str | None, samples: int | None, seed: int, limit: int | None
 ) -> dict[str, Any]:
-    """Evaluate the best model of a run on its test data, or on other data."""
+    """Evaluate the best model of a run on its test data, or on other data.
+
+    Where `samples` is None it is what the run was asked for, else 1000.
+    """
     from elbowroom.evaluate.report import evaluate
 
     config = run_folder.read_config(folder)
     splits = splits_of(folder, source, config)
     model = run_folder.load(folder)
     keep_freed_memory()
+    if samples is None:
+        samples = samples_asked(config)
     return evaluate(model, splits, samples=samples, seed=seed, limit=limit)
+
+
+def samples_asked(config: dict[str, Any]) -> int:
+    """Return how many samples a run was asked to be evaluated with, 1000 if nothing is known."""
+    request = config.get("request")
+    asked = request.get("evaluate") if isinstance(request, dict) else None
+    samples = asked.get("samples") if isinstance(asked, dict) else None
+    return samples if isinstance(samples, int) and samples > 0 else SAMPLES
 
 
 def recorded(folder: Path) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from elbowroom.errors import UserError
 from elbowroom.random import seeded
+from elbowroom.shapes import as_scope
 from elbowroom.train.files import write_atomically
 from elbowroom.train.validate import averaged, evaluating
+from elbowroom.workflow.conditions import conditions_of
 
 COUNT = 10
 FILE = "snapshots.npz"
@@ -49,18 +51,24 @@ class Snapshots:
         """Decode now and add the pictures to the file."""
         if loop.folder is None or not loop.leads or loop.state.count not in self.due:
             return
+        if "x" not in self.batch:  # several modalities: drawn at the end alone
+            return
         state = loop.state
         batch = {k: v.to(state.step.device) for k, v in self.batch.items()}
         with averaged(state), evaluating(state):
-            arrays = {"reconstruction": state.model.reconstruct(batch)["x"]}
+            arrays = {}
+            if state.model.posterior is not None:
+                arrays["reconstruction"] = state.model.reconstruct(batch)["x"]
             if state.model.prior is not None:
-                arrays["sample"] = self.decoded_prior(state.model, state.step.device)
+                arrays["sample"] = self.decoded_prior(state.model, batch)
+            elif state.model.posterior is None:  # no latents at all: the data themselves are drawn
+                arrays["sample"] = state.model.sample(COUNT, seed=self.seed)["x"]
         self.add(loop.folder / "figures", state.count, arrays)
 
-    def decoded_prior(self, model: Any, device: torch.device) -> Tensor:
+    def decoded_prior(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
         """Decode the same standardised draws: the likelihood's mean at fixed latents."""
-        with seeded(self.seed, device):
-            scope = model.prior.sample({}, COUNT)
+        with seeded(self.seed, model.device):
+            scope = model.prior.sample(as_scope(conditions_of(model, batch, COUNT)), COUNT)
         return model.decode({k: v.squeeze(0) for k, v in scope.items()})["x"]
 
     def add(self, folder: Path, step: int, arrays: dict[str, Tensor]) -> None:

@@ -24,6 +24,16 @@ EXPLAINED = {
     "log_likelihood": ("E[log p(x|z)]", "how well data are explained given their latents"),
     "kl": ("KL(q ‖ p)", "what the latents cost: nats of information they carry"),
     "bits_per_dim": ("bits/dim", "the same log p(x), in bits per entry; lower is better"),
+    "perplexity": ("perplexity", "exp(-log p(x) per word), end marks counted as words"),
+    "perplexity_without_end": (
+        "perplexity, ends not counted",
+        "the same probability shared by the words alone, as some papers have it",
+    ),
+    "perplexity_per_document": (
+        "perplexity per document",
+        "exp of the mean over documents of -log p(x) per word",
+    ),
+    "perplexity_of_corpus": ("perplexity of the corpus", "exp(-log p(x) per word), all together"),
     "effective_sample_size": (
         "effective samples",
         "of the importance samples; few means a loose bound",
@@ -36,6 +46,7 @@ EXPLAINED = {
     "mutual_information": ("I(x; z)", "information between data and latents; at most log N"),
     "aggregate_kl": ("KL(q(z) ‖ p(z))", "how far all codes together are from the prior"),
     "train_test_gap": ("train - test", "of log p(x): what was memorised"),
+    "accuracy": ("accuracy", "how often argmax q(class|x) is right, the class being hidden"),
     "training_seconds": ("training time", "wall clock"),
 }
 Drawn = dict[str, tuple[Path, str]]
@@ -44,6 +55,8 @@ GLANCE = (
     "log_marginal",
     "elbo",
     "bits_per_dim",
+    "perplexity",
+    "perplexity_per_document",
     "reconstruction_error",
     "active_units",
     "training_seconds",
@@ -54,11 +67,12 @@ SHOWING_DATA = (
     "interpolations",
     "traversals",
     "samples",
+    "cross",
     "latents",
     "correlations",
 )
 FIGURES = {
-    "Pictures": ("reconstructions", "samples", "correlations", "snapshots"),
+    "Pictures": ("reconstructions", "cross", "samples", "molecules", "correlations", "snapshots"),
     "Latent space": ("latents", "manifold", "traversals", "interpolations", "kl"),
     "Training": ("training", "likelihoods"),
 }

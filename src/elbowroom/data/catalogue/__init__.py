@@ -1,0 +1,1 @@
+"""The built-in data sets as literal tables, one a domain, and how their files become rows."""

@@ -1,0 +1,183 @@
+"""One modality from another: digits and photographs, read by judges trained on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elbowroom.data import load
+from elbowroom.data.dataset import Dataset, Splits
+from elbowroom.data.photographs import BACKGROUNDS, photographs, read_backgrounds
+from elbowroom.evaluate import log_marginal
+from elbowroom.evaluate.coherence import (
+    Judge,
+    cross_coherence,
+    joint_coherence,
+    latent_accuracy,
+)
+from elbowroom.evaluate.likelihood import Estimate
+from elbowroom.experiments.base import Bench, with_error
+from elbowroom.experiments.classifier import train_classifier
+from elbowroom.model import Model
+from elbowroom.random import seeded
+from elbowroom.recipes import recipe
+from elbowroom.schedules import Cosine
+from elbowroom.workflow.decoding import decoded_prior
+from elbowroom.workflow.modalities import SHOWN, cross_figure, figure_of, pairs_figure
+
+DIGIT, PHOTO = "mnist", "photograph"
+JUDGED, SCORED, WATCHED, RENDERINGS, VIEWS = 5000, 500, 2000, 6, 10_000
+EXPERTS = {"private_dim": 24, "latent_dim": 12}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model of the experiment.
+
+    Attributes:
+        recipe: its name.
+        options: of the recipe.
+        steps: updates of 128 pairs.
+        bars: cross (photograph to digit, digit to photograph) and joint coherence, %; or none.
+        published: the same on MNIST-SVHN, with its source.
+    """
+
+    recipe: str
+    options: Mapping[str, Any]
+    steps: int
+    bars: tuple[float, float, float] | None
+    published: tuple[str, str, str]
+
+
+CONTENDERS = {
+    "MVAE": Contender("mvae", {"latent_dim": 20}, 2500, None, ("9.3", "9.5", "12.7")),
+    "MMVAE": Contender(
+        "mmvae", {**EXPERTS, "samples": 1}, 5000, (85, 45, 25), ("69.1", "86.4", "42.1")
+    ),
+    "MoPoE": Contender("mopoe", {**EXPERTS, "beta": 1.0}, 3500, (85, 45, 25), ("", "", "")),
+    "POISE": Contender("poise", {}, 3000, (40, 40, 0), ("10.9", "11.9", "12.0")),
+}
+
+
+def run(bench: Bench) -> None:
+    """Fit all, then let them write one modality from the other and both from nothing."""
+    data = load("mnist-photographs", seed=bench.seed)
+    judges = train_judges(data, bench)
+    for name, one in CONTENDERS.items():
+        measure(name, fitted(name, one, data, bench), data, judges, bench, one)
+    measure("CCA", canonical(data, bench), data, judges, bench)
+
+
+def train_judges(data: Splits, bench: Bench) -> dict[str, Judge]:
+    """Train a classifier for each modality on validation digits, which no model is fitted to."""
+    held = data.validation.take(slice(None)).columns
+    test = data.test.take(slice(0, bench.count(JUDGED))).columns
+    rows = slice(0, bench.count(len(held["label"])))
+    digits, labels = held[DIGIT][rows], held["label"][rows]
+    backgrounds = read_backgrounds()[BACKGROUNDS["validation"]]
+    rng, copies = np.random.default_rng(bench.seed), 1 if bench.quick else RENDERINGS
+    drawn = [photographs(digits[:, 0].numpy(), backgrounds, rng) for _ in range(copies)]
+    photos = torch.from_numpy(np.concatenate(drawn))
+    train = partial(train_classifier, bench)
+    found = {
+        DIGIT: train("judge-digits", digits, labels, data.spec.of(DIGIT), 1500),
+        PHOTO: train(
+            "judge-photographs", photos, labels.repeat(copies), data.spec.of(PHOTO), 3000, False
+        ),
+    }
+    for (name, one), bar in zip(found.items(), (0.98, 0.95)):
+        right = one.accuracy(test[name].float(), test["label"])
+        what = f"judge of {name}, trained on validation digits: right on test data"
+        bench.row(what, f"{right:.1%}", bar=f"≥ {bar:.0%}", met=right >= bar)
+    return {name: one.classes for name, one in found.items()}
+
+
+def fitted(name: str, one: Contender, data: Splits, bench: Bench) -> Model:
+    """Train one of the deep models."""
+    with seeded(bench.seed):
+        made = recipe(one.recipe)(data.spec, data.train.columns, **one.options)  # type: ignore[union-attr]
+    steps = bench.steps(one.steps)
+    data = replace(data, validation=data.validation.take(slice(0, bench.count(WATCHED))))
+    settings = {"average": 0.999, "precision": "bf16-mixed", **made.settings}
+    model, history = bench.fit(
+        one.recipe, made.model, data, made.objective,
+        steps=steps, batch_size=128, learning_rate=Cosine(1e-3, 1e-5, steps), **settings,
+    )  # fmt: skip
+    bench.row(f"{name}: training", f"{history.seconds / 60:.1f} min", "15 at most")
+    return model.eval()
+
+
+def canonical(data: Splits, bench: Bench) -> Model:
+    """Fit probabilistic canonical correlations to some of the training data, by their formula."""
+    part = Dataset(data.train.take(slice(0, max(bench.count(VIEWS), 50))).columns)
+    with seeded(bench.seed):
+        made = recipe("pcca")(data.spec, latent_dim=20, ridge=0.03)
+    settings = {**made.settings, "batch_size": len(part)}
+    model, _ = bench.fit("pcca", made.model, part, made.objective, **settings)
+    return model.eval()
+
+
+def measure(
+    name: str,
+    model: Model,
+    data: Splits,
+    judges: Mapping[str, Judge],
+    bench: Bench,
+    one: Contender | None = None,
+) -> None:
+    """Record a model's coherences and likelihood, and draw what it writes."""
+    test = data.test.take(slice(0, bench.count(JUDGED)))
+    ways = {
+        f"{name}: {PHOTO} → {DIGIT}": cross_coherence(model, test, judges[DIGIT], PHOTO, DIGIT),
+        f"{name}: {DIGIT} → {PHOTO}": cross_coherence(model, test, judges[PHOTO], DIGIT, PHOTO),
+        f"{name}: both from the prior": joint_coherence(
+            model, judges, bench.count(JUDGED), bench.seed
+        ),
+    }
+    for i, (what, found) in enumerate(ways.items()):
+        bar = 0 if one is None or one.bars is None else one.bars[i]
+        published = f"{one.published[i]} % on MNIST-SVHN" if one and one.published[i] else ""
+        record(bench, f"{what}, coherent", found, bar, published)
+    train = data.train.take(slice(0, max(bench.count(JUDGED), 50)))
+    for source in (DIGIT, PHOTO):
+        record(bench, f"{name}: class read off z given {source}, linearly",
+               latent_accuracy(model, train, test, source))  # fmt: skip
+    likelihood(name, model, test, bench)
+    draw(name, model, data, bench)
+
+
+def record(bench: Bench, what: str, found: Estimate, bar: float = 0, published: str = "") -> None:
+    """Record a share in per cent, its standard error, and whether it is above its bar."""
+    share, error = 100 * found.mean, 100 * found.standard_error
+    asked = f"≥ {bar:g} %" if bar else ""
+    met = share >= bar if bar else None
+    bench.row(what, f"{with_error(share, error, 1)} %", published, asked, met)
+
+
+def likelihood(name: str, model: Model, test: Any, bench: Bench) -> None:
+    """Record the joint log-likelihood of test data, where the model has one."""
+    what = f"{name}: log p(digit, photograph), nats (densities of grey levels 0-255)"
+    if not all(getattr(part, "normalised", True) for part in model.modules()):
+        bench.row(what, "none (the prior is not normalised)")
+        return
+    samples = 2 if name == "CCA" else bench.count(100)  # CCA's posterior is exact
+    few = test.take(slice(0, bench.count(SCORED)))
+    found = log_marginal(model, few, samples, seed=bench.seed)
+    bench.row(what, with_error(found.mean, found.standard_error, 0))
+
+
+def draw(name: str, model: Model, data: Splits, bench: Bench) -> None:
+    """Draw reconstructions, cross generation and joint generation."""
+    few, slug = data.test.batch(torch.arange(SHOWN)), name.lower()
+    names, spec = [DIGIT, PHOTO], data.spec
+    rebuilt = model.reconstruct(few, bench.seed)
+    bench.draw(f"{slug}-reconstructions", pairs_figure(few, rebuilt, names, spec))
+    bench.draw(f"{slug}-cross", cross_figure(model, few, names, spec, bench.seed))
+    together: dict[str, Tensor] = decoded_prior(model, 3 * SHOWN, bench.seed)
+    bench.draw(f"{slug}-joint", figure_of({n: together[n].numpy() for n in names}, spec))

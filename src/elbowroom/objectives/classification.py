@@ -1,0 +1,39 @@
+"""The cross entropy of a class that the posterior infers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elbowroom.model import Model
+from elbowroom.objectives.base import Loss, Objective
+from elbowroom.shapes import MASK, Batch, as_scope
+
+
+class Classification(Objective):
+    """``-E[log q(y|x)]`` over the data of a batch whose class y is observed, nats.
+
+    A bound alone never trains q(y|x) on data with a label: there y is known, and its posterior
+    unused. A batch without any label gives 0. Alone, it makes q(y|x) a supervised classifier.
+
+    Args:
+        site: the name of y, a site of an amortised posterior; where the batch has a mask beside
+            it, ``(B,)``, true is observed.
+
+    References:
+        Semi-supervised Learning with Deep Generative Models (arXiv:1406.5298).
+    """
+
+    def __init__(self, site: str = "label") -> None:
+        super().__init__()
+        self.site = site
+
+    def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        scope = as_scope(batch)
+        label, mask = scope.pop(self.site), scope.pop(self.site + MASK, None)
+        q = model.posterior.site(self.site, scope, mask)
+        observed = torch.ones_like(label, dtype=torch.bool) if mask is None else mask
+        count = observed.sum().clamp(min=1)
+        log_q = torch.where(observed, q.log_prob(label), 0.0).sum() / count
+        right = (observed & (q.mode == label)).sum() / count
+        return Loss(-log_q, metrics={"accuracy": right})

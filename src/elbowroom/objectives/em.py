@@ -1,0 +1,68 @@
+"""Expectation maximisation: the same bound, raised by a formula instead of a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from elbowroom.draw import Draw
+from elbowroom.gradients.base import Gradient
+from elbowroom.model import Model
+from elbowroom.objectives.base import Bound, Loss, report, total_of
+from elbowroom.objectives.maximise import Maximiser, Statistics, maximiser
+from elbowroom.shapes import Batch
+
+
+class ExpectationMaximisation(Bound):
+    """One step is one iteration of EM over the batch, which should be the whole training set.
+
+    E-step: particles and their measure from the posterior, exact where the posterior is exact and
+    the gradient is ``Enumerate`` (finite latents) or ``Cubature`` (linear-Gaussian ones). M-step:
+    every part of prior and likelihood is set to its weighted maximum likelihood, by
+    :meth:`commit` after the step; no gradient flows. The bound that a step reports is that of
+    the parameters before it, and never decreases.
+
+    Args:
+        gradient: how the posterior gives its particles, for all sites or by site.
+
+    References:
+        Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird, Rubin
+        1977).
+    """
+
+    def __init__(self, gradient: Gradient | Mapping[str, Gradient]) -> None:
+        super().__init__(1, gradient)
+        self.waiting: list[tuple[Maximiser, Statistics]] = []
+
+    @torch.no_grad()
+    def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        draw, terms = self.draw(model, batch)
+        value = draw.measure.mean(total_of(terms) - draw.log_ratio)
+        if self.training:
+            self.gather(model, draw, total_of(terms))
+        return Loss(-value.mean(), metrics={**report(draw.measure, terms), "bound": value})
+
+    def gather(self, model: Model, draw: Draw, like: Tensor) -> None:
+        """Set aside what the M-step needs of this batch."""
+        weights = draw.measure.weights(like)
+        for joint in (model.prior, model.likelihood):
+            for name, part in joint.sites.items():
+                one = maximiser(part, name)
+                self.waiting.append((one, one.gather(draw.scope, weights)))
+
+    @torch.no_grad()
+    def commit(self, flag: Tensor | None = None) -> None:
+        """Refit every part from the sums of all parts of the batch."""
+        waiting, self.waiting = self.waiting, []
+        if flag is not None and bool(flag):
+            return
+        seen: dict[int, tuple[Maximiser, Statistics]] = {}
+        for one, sums in waiting:
+            if id(one.part) in seen:
+                total = seen[id(one.part)][1]
+                sums = {k: v if k == "origin" else total[k] + v for k, v in sums.items()}
+            seen[id(one.part)] = (one, sums)
+        for one, sums in seen.values():
+            one.solve(sums)

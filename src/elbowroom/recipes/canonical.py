@@ -1,0 +1,46 @@
+"""Canonical correlation analysis as a latent-variable model."""
+
+from __future__ import annotations
+
+from elbowroom.conditional import Conditional, Product
+from elbowroom.data.spec import DataSpec
+from elbowroom.errors import UserError
+from elbowroom.families.full_gaussian import FullGaussian
+from elbowroom.model import Model
+from elbowroom.nets.mlp import MLP
+from elbowroom.objectives.canonical import CanonicalCorrelation
+from elbowroom.posteriors.exact_views import ExactViews
+from elbowroom.priors.standard import StandardNormal
+from elbowroom.recipes.base import Recipe
+from elbowroom.recipes.classical import whole
+from elbowroom.shapes import Batch
+
+
+def probabilistic_cca(
+    spec: DataSpec, data: Batch | None = None, latent_dim: int = 2, ridge: float = 1e-3
+) -> Recipe:
+    """Two views of one Gaussian latent, each with a noise of its own, fitted by formula.
+
+    Args:
+        spec: what is known of the data.
+        data: training columns by name.
+        latent_dim: number of canonical correlations kept.
+        ridge: added to each view's covariance, as a share of its mean variance.
+    """
+    if len(spec.modalities) != 2:
+        raise UserError(
+            f"{spec.name} has {len(spec.modalities)} modalities; canonical correlations are of two"
+        )
+    views = {name: spec.of(name) for name in spec.modalities}
+    small = min(one.size for one in views.values())
+    if latent_dim > small:
+        raise UserError(f"latent_dim={latent_dim}: the smaller view has {small} entries")
+    likelihood = Product(
+        {
+            name: Conditional(MLP(latent_dim, [], one.size), FullGaussian(one.shape), "z")
+            for name, one in views.items()
+        }
+    )
+    posterior = ExactViews(likelihood, latent_dim)
+    model = Model(StandardNormal(latent_dim), likelihood, posterior)
+    return Recipe(model, CanonicalCorrelation(list(views), ridge), whole(spec, 1))

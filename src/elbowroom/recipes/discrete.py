@@ -1,0 +1,84 @@
+"""The VAE whose latents are bits, and the ways to differentiate through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from elbowroom.conditional import Conditional
+from elbowroom.data.spec import DataSpec
+from elbowroom.errors import unknown
+from elbowroom.families.bernoulli import Bernoulli
+from elbowroom.gradients.base import Gradient
+from elbowroom.gradients.nvil import NVIL
+from elbowroom.gradients.relaxed import GumbelSoftmax, StraightThrough
+from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
+from elbowroom.model import Model
+from elbowroom.nets.mlp import MLP, Chain
+from elbowroom.nets.rescale import Rescale
+from elbowroom.objectives.elbo import ELBO
+from elbowroom.priors.standard import Learned
+from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
+from elbowroom.recipes.vae import AVERAGED, likelihood_name
+from elbowroom.shapes import Batch
+
+GRADIENTS = ("gumbel", "straight-through", "reinforce", "leave-one-out", "nvil")
+
+
+def discrete_vae(
+    spec: DataSpec,
+    data: Batch | None = None,
+    latent_dim: int = 200,
+    hidden: Sequence[int] = (),
+    likelihood: str = "auto",
+    networks: str = "auto",
+    act: str = "relu",
+    gradient: str = "leave-one-out",
+    temperature: float = 0.3,
+    samples: int = 0,
+) -> Recipe:
+    """Bernoulli latents with a learned prior; linear networks unless `hidden` says otherwise.
+
+    The KL term is the discrete one, by its formula, whatever the gradient.
+
+    Args:
+        spec: what is known of the data.
+        data: training columns by name, to standardise by.
+        latent_dim: number of bits.
+        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
+        likelihood: as for the VAE.
+        networks: auto, mlp, conv or resnet.
+        act: nonlinearity.
+        gradient: gumbel, straight-through, reinforce, leave-one-out or nvil.
+        temperature: of the Gumbel-softmax relaxation.
+        samples: particles per datum; 0 is 4 for leave-one-out and 1 for the others.
+    """
+    p = likelihood_for(likelihood, spec, data, "entry" if spec.kind == "real" else "network")
+    kind, bits = network_for(networks, spec), Bernoulli(latent_dim)
+    net = Chain([Rescale(0, 1), decoder(kind, spec, p, hidden, latent_dim, act)])
+    model = Model(
+        prior=Learned(bits),
+        likelihood=Conditional(net, p, "z"),
+        posterior=Conditional(encoder(kind, spec, p, hidden, bits.size, act), bits, "x"),
+    )
+    estimator = gradient_for(gradient, spec, temperature)
+    objective = ELBO(samples or (4 if gradient == "leave-one-out" else 1), estimator)
+    chosen = {"likelihood": likelihood_name(p), "networks": kind, "gradient": gradient}
+    return Recipe(model, objective, dict(AVERAGED), chosen)
+
+
+def gradient_for(name: str, spec: DataSpec, temperature: float) -> Gradient:
+    """Return the gradient of a name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in GRADIENTS:
+        raise unknown("gradient", name, GRADIENTS)
+    if name in ("gumbel", "straight-through"):
+        return GumbelSoftmax(temperature) if name == "gumbel" else StraightThrough()
+    baselines = {
+        "reinforce": None,
+        "leave-one-out": LeaveOneOut(),
+        "nvil": NVIL(MLP(spec.size, [100], 1, "tanh")),
+    }
+    return ScoreFunction(baselines[name], closed_form=True)
