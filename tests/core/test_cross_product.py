@@ -22,7 +22,10 @@ SUPPORTS: dict[str, Any] = {
     "bernoulli": lambda: torch.randint(0, 2, (ROWS, SIZE)).float(),
     "categorical": lambda: torch.eye(SIZE)[torch.randint(0, SIZE, (ROWS,))],
     "categorical_codes": lambda: torch.randint(0, 3, (ROWS, SIZE)).float(),
-    "poisson": lambda: torch.randint(0, 9, (ROWS, SIZE)).float(),
+    **dict.fromkeys(
+        ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "words", "multinomial"),
+        lambda: torch.randint(0, 9, (ROWS, SIZE)).float(),
+    ),
     "continuous_bernoulli": lambda: torch.rand(ROWS, SIZE),
     "discretized_logistic": lambda: torch.randint(0, 8, (ROWS, SIZE)).float(),
     "discretized_logistic_mixture": lambda: torch.randint(0, 8, (ROWS, SIZE)).float(),
