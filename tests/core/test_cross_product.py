@@ -23,7 +23,13 @@ SUPPORTS: dict[str, Any] = {
     "categorical": lambda: torch.eye(SIZE)[torch.randint(0, SIZE, (ROWS,))],
     "categorical_codes": lambda: torch.randint(0, 3, (ROWS, SIZE)).float(),
     **dict.fromkeys(
-        ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "words", "multinomial"),
+        (
+            "poisson",
+            "negative_binomial",
+            "zero_inflated_negative_binomial",
+            "words",
+            "multinomial",
+        ),
         lambda: torch.randint(0, 9, (ROWS, SIZE)).float(),
     ),
     "continuous_bernoulli": lambda: torch.rand(ROWS, SIZE),

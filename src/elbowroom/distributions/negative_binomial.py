@@ -14,6 +14,7 @@ from elbowroom.distributions.base import ONE, Factorised, SampleShape, shapes_of
 from elbowroom.distributions.coefficient import log_coefficient
 
 STEEP = 40.0
+LARGEST = 60.0  # of a logarithm whose exponential float32 still holds
 """From here on ``softplus(a)`` is a in either precision."""
 
 
@@ -63,8 +64,10 @@ class NegativeBinomial(Factorised):
 
     def entry_log_prob(self, value: Tensor) -> Tensor:
         value = value.to(self.log_mean.dtype)
-        coefficient = log_coefficient(value, self.log_theta.exp())
-        return coefficient + log_powers(value, self.log_mean, self.log_theta)
+        # Beyond, θ overflows in float32; long before, it is Poisson to the last digit.
+        log_theta = self.log_theta.clamp(max=LARGEST)
+        coefficient = log_coefficient(value, log_theta.exp())
+        return coefficient + log_powers(value, self.log_mean, log_theta)
 
 
 class ZeroInflatedNegativeBinomial(NegativeBinomial):
@@ -147,7 +150,7 @@ class _LogPowers(torch.autograd.Function):
         ctx: Any, grad: Tensor
     ) -> tuple[None, Tensor, Tensor | None]:
         x, log_mean, log_theta, a, grown = ctx.saved_tensors
-        residual = grad * (x - log_mean.exp()) * torch.sigmoid(-a)
+        residual = grad * (x - log_mean.clamp(max=LARGEST).exp()) * torch.sigmoid(-a)
         if not ctx.needs_input_grad[2]:
             return None, residual.sum_to_size(log_mean.shape), None
         slope = torch.addcmul(residual, grad * grown, log_theta.exp()).neg_()

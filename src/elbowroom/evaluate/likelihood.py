@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -183,13 +184,20 @@ def log_marginal(
     return LogMarginal(values, samples, size, error)
 
 
+def judging(gradient: Gradients) -> Gradients:
+    """Return copies in evaluation mode, in which relaxed particles are true ones."""
+    if isinstance(gradient, Mapping):
+        return {name: copy.deepcopy(one).eval() for name, one in gradient.items()}
+    return copy.deepcopy(gradient).eval()
+
+
 def sample(model: Model, batch: Batch, samples: int, gradient: Gradients | None) -> Draw:
     """Draw particles whose density can be compared with the prior's.
 
     Raises:
         UserError: the posterior is a point mass under a prior that is a density.
     """
-    draw = model.draw(batch, samples, gradient or Sampling())
+    draw = model.draw(batch, samples, Sampling() if gradient is None else judging(gradient))
     for name, site in draw.sites.items():
         if isinstance(site.q, Delta) and site.has_prior:
             raise UserError(

@@ -71,6 +71,9 @@ def windows(samples: Tensor, data: Tensor, sigmas: Sequence[float]) -> list[Parz
 
 def distances(points: Tensor, centres: Tensor) -> Iterator[Tensor]:
     """Yield squared distances ``(rows, n)`` in blocks of rows."""
+    # Around a common point: far from the origin squared distances lose their digits.
+    origin = centres.mean(0)
+    points, centres = points - origin, centres - origin
     squares = centres.square().sum(1)
     for rows in points.split(max(PAIRS // len(centres), 1)):
         crossed = torch.addmm(squares.unsqueeze(0), rows, centres.T, alpha=-2.0)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from elbowroom.distributed import all_mean
 from elbowroom.gradients.score import Network
 from elbowroom.shapes import Scope
-from elbowroom.train.distributed import all_mean
 
 
 class NVIL(Network):

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from elbowroom.distributed import all_mean
 from elbowroom.errors import unknown
-from elbowroom.train.distributed import all_mean
 
 
 class BatchNorm(nn.Module):

@@ -135,6 +135,16 @@ def report(measure: Measure, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"log_likelihood/{name}": measure.mean(t.detach()) for name, t in terms.items()}
 
 
+def refuse_holes(batch: Batch) -> None:
+    """Raise `UserError` where entries or data are absent, for objectives that need all of them."""
+    for name in batch:
+        if name.endswith(MASK):
+            raise UserError(
+                f"{name.removesuffix(MASK)} has holes, and this objective's formula is for "
+                "complete data; take the ELBO or IWAE"
+            )
+
+
 def complete_data(batch: Batch, name: str) -> Tensor:
     """Return a column ``(B, *event)`` that is compared as a whole, by a critic.
 

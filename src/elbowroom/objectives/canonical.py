@@ -12,7 +12,7 @@ from elbowroom.errors import UserError
 from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.model import Model
 from elbowroom.nets.mlp import MLP
-from elbowroom.objectives.base import Loss, Objective
+from elbowroom.objectives.base import Loss, Objective, refuse_holes
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.shapes import Batch
 
@@ -45,6 +45,7 @@ class CanonicalCorrelation(Objective):
         self.waiting: list[tuple[Model, list[Tensor]]] = []
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        refuse_holes(batch)
         if self.training:
             # In float64, from which the constant pixels of a picture do not come out negative.
             self.waiting.append((model, [batch[name].flatten(1).double() for name in self.views]))

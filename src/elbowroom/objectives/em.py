@@ -10,7 +10,7 @@ from torch import Tensor
 from elbowroom.draw import Draw
 from elbowroom.gradients.base import Gradient
 from elbowroom.model import Model
-from elbowroom.objectives.base import Bound, Loss, report, total_of
+from elbowroom.objectives.base import Bound, Loss, refuse_holes, report, total_of
 from elbowroom.objectives.maximise import Maximiser, Statistics, maximiser
 from elbowroom.shapes import Batch
 
@@ -22,10 +22,13 @@ class ExpectationMaximisation(Bound):
     the gradient is ``Enumerate`` (finite latents) or ``Cubature`` (linear-Gaussian ones). M-step:
     every part of prior and likelihood is set to its weighted maximum likelihood, by
     :meth:`commit` after the step; no gradient flows. The bound that a step reports is that of
-    the parameters before it, and never decreases.
+    the parameters before it, and never decreases (but for what a mixture's ridge takes from it).
 
     Args:
         gradient: how the posterior gives its particles, for all sites or by site.
+
+    Raises:
+        UserError: the batch has holes, or a part has no closed form.
 
     References:
         Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird, Rubin
@@ -38,6 +41,7 @@ class ExpectationMaximisation(Bound):
 
     @torch.no_grad()
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        refuse_holes(batch)
         draw, terms = self.draw(model, batch)
         value = draw.measure.mean(total_of(terms) - draw.log_ratio)
         if self.training:

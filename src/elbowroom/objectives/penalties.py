@@ -32,6 +32,7 @@ class Penalised(Objective):
     ) -> None:
         super().__init__()
         self.objective, self.penalties, self.weights = objective, penalties, weights
+        self.separate = objective.separate
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         found = dict(self.objective.players())
@@ -44,7 +45,11 @@ class Penalised(Objective):
         total, players, metrics = loss.total, dict(loss.players), dict(loss.metrics)
         for name, penalty in self.penalties.items():
             extra = penalty(model, batch, step)
-            total = total + self.weight(name, step) * extra.total
+            weighted = self.weight(name, step) * extra.total
+            total = total + weighted
+            for half in ("posterior", "generator") if self.separate else ():
+                if half in players:  # with a loss of its own, that the total does not reach
+                    players[half] = players[half] + weighted
             players |= extra.players
             metrics |= {**extra.metrics, name: extra.total.detach()}
         return Loss(total, players, metrics)

@@ -10,7 +10,7 @@ from torch import Tensor
 from elbowroom.conditional import Conditional
 from elbowroom.errors import UserError
 from elbowroom.model import Model
-from elbowroom.objectives.base import Bound, Loss
+from elbowroom.objectives.base import Bound, Loss, refuse_holes
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.objectives.maximise import is_affine_gaussian, set_scale
 from elbowroom.shapes import Batch
@@ -20,10 +20,13 @@ class PrincipalComponents(Bound):
     """Sets an affine Gaussian model to the maximum of its likelihood in one step.
 
     With ``S = U Λ Uᵀ`` the covariance (1/N) of the batch, which should be the whole training
-    set: with a prior (probabilistic PCA) ``σ² = Σ_{j>q} λ_j / (D - q)`` and
-    ``W = U_q (Λ_q - σ²)^½``; without one (PCA) ``W = U_q``, the encoder is its transpose, and σ²
-    is the mean squared error per entry. The signs are such that the largest entry of every
+    set: with a prior (probabilistic PCA) ``σ² = Σ_{j>q} λ_j / (D - q)``, unless it is fixed, and
+    ``W = U_q (Λ_q - σ²)_+^½``; without one (PCA) ``W = U_q``, the encoder is its transpose, and
+    σ² is the mean squared error per entry. The signs are such that the largest entry of every
     component is positive.
+
+    Raises:
+        UserError: the batch has holes, or the model is no such Gaussian.
 
     References:
         Probabilistic Principal Component Analysis (Tipping, Bishop 1999).
@@ -35,6 +38,7 @@ class PrincipalComponents(Bound):
         self.waiting: list[tuple[Model, Tensor]] = []
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
+        refuse_holes(batch)
         part = self.part(model)
         if self.training:
             self.waiting.append((model, batch[self.name].flatten(1).double()))
@@ -54,6 +58,8 @@ class PrincipalComponents(Bound):
         part = model.likelihood.sites[self.name]
         if not isinstance(part, Conditional) or not is_affine_gaussian(part):
             raise UserError("principal components need an affine net and a Gaussian family")
+        if model.prior is not None and part.family.scale == "entry":  # type: ignore[attr-defined]
+            raise UserError("a noise for each entry makes it factor analysis, which EM fits")
         return part
 
     @torch.no_grad()
@@ -76,7 +82,8 @@ class PrincipalComponents(Bound):
             encoder.bias.copy_(-(basis.mT @ mean))
             set_scale(part.family, rest.sum().expand(len(mean)) / len(mean))
         else:
-            noise = rest.mean()
+            fixed = part.family.scale
+            noise = rest.mean() if fixed == "shared" else rest.new_tensor(fixed).square()
             layer.weight.copy_(basis * (kept - noise).clamp_min(0).sqrt())
             set_scale(part.family, noise.expand(len(mean)))
 

@@ -54,6 +54,7 @@ class Subsets(Objective):
             raise UserError(f"scored={scored!r}: give one of {', '.join(SCORED)}")
         self.objective, self.modalities = objective, list(modalities)
         self.random, self.scored = random, scored
+        self.separate = objective.separate
 
     def players(self) -> Mapping[str, Iterable[nn.Parameter]]:
         return self.objective.players()
@@ -64,9 +65,12 @@ class Subsets(Objective):
             return loss
         total, players = loss.total, dict(loss.players)
         for group in self.groups():
-            part = self.part(model, batch, group, step)
-            total = total + part.total
-            players = {name: players[name] + value for name, value in part.players.items()}
+            rows, share = with_any(batch, group)
+            if share == 0:
+                continue
+            part = self.part(model, rows, group, step)
+            total = total + share * part.total
+            players = {name: players[name] + share * v for name, v in part.players.items()}
         return Loss(total, players, loss.metrics)
 
     def groups(self) -> list[list[str]]:
@@ -110,3 +114,16 @@ class Blindfold:
         draw = self.model.draw(seen, samples, gradient)
         draw.scope |= as_scope(unseen)
         return draw
+
+
+def with_any(batch: Batch, group: Sequence[str]) -> tuple[Batch, float]:
+    """Return the data that have a modality of a group, and their share of the batch.
+
+    From nothing at all nothing is inferred: such data have no part in the group's bound.
+    """
+    masks = [batch.get(name + MASK) for name in group]
+    if any(mask is None or mask.dim() > 1 for mask in masks):
+        return batch, 1.0
+    rows = torch.stack([mask for mask in masks if mask is not None]).any(0).nonzero().squeeze(1)
+    share = len(rows) / len(next(iter(batch.values())))
+    return {name: value.index_select(0, rows) for name, value in batch.items()}, share

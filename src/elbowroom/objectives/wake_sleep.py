@@ -73,3 +73,9 @@ def refuse_halves(model: Model) -> None:
     if not getattr(model.prior, "normalised", True):
         name = type(model.prior).__name__
         raise UserError(f"wake-sleep needs a prior with a density, not a {name}")
+    generating = {*model.prior.parameters(), *model.likelihood.parameters()}
+    if generating & set(model.posterior.parameters()):
+        raise UserError(
+            "wake-sleep teaches two halves apart, but this model's posterior and generator share "
+            "parameters"
+        )

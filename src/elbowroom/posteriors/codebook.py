@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from elbowroom.train.distributed import all_sum, rank_and_world
+from elbowroom.distributed import all_sum, rank_and_world
 
 
 class AveragedCodebook(nn.Module):

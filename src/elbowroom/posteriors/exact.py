@@ -76,7 +76,13 @@ class Exact(Posterior):
         return FullGaussian(mean, torch.linalg.cholesky(covariance))
 
     def log_evidence(self, scope: Scope) -> Tensor:
-        """Return ``log p(x) = log N(x; b, W Wᵀ + Ψ)``, ``(1, B)``, nats."""
+        """Return ``log p(x) = log N(x; b, W Wᵀ + Ψ)``, ``(1, B)``, nats.
+
+        Raises:
+            UserError: entries are absent.
+        """
+        if self.name + MASK in scope:
+            raise UserError("log p(x) of data with holes: evaluate the bound, which is exact here")
         weight, bias, scale = self.affine(scope[self.name])
         covariance = weight.mT @ weight + scale.square().diag()
         x = self.flat(scope)

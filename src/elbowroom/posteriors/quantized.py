@@ -94,7 +94,10 @@ class Quantized(Posterior):
         """Return the index of the nearest code, ``(B, *positions, dim) -> (B, *positions)``."""
         with torch.no_grad():
             flat = encoded.flatten(0, -2)
-            return torch.cdist(flat, self.codebook).argmin(-1).view(encoded.shape[:-1])
+            # Around a common point: far from the origin squared distances lose their digits.
+            origin = self.codebook.mean(0)
+            distances = torch.cdist(flat - origin, self.codebook - origin)
+            return distances.argmin(-1).view(encoded.shape[:-1])
 
 
 def squared_distance(a: Tensor, b: Tensor) -> Tensor:

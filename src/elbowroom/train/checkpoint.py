@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from elbowroom import random
+from elbowroom.distributed import gathered, rank_and_world
 from elbowroom.errors import UserError
-from elbowroom.train.distributed import gathered, rank_and_world
 from elbowroom.train.files import read_tensors, write_json, write_tensors
 from elbowroom.train.state import Players, TrainState
 

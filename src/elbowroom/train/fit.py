@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from elbowroom.distributed import same_start, start
 from elbowroom.errors import UserError
 from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
@@ -15,7 +16,6 @@ from elbowroom.posteriors.per_datum import keeps_rows
 from elbowroom.random import seeded
 from elbowroom.train import checkpoint, run_folder
 from elbowroom.train.allocator import keep_freed_memory
-from elbowroom.train.distributed import same_start, start
 from elbowroom.train.loop import History, Loop
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import Players, init

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from elbowroom.data.sampler import Permutations
+from elbowroom.distributed import all_max, rank_and_world
 from elbowroom.errors import UserError
 from elbowroom.train import checkpoint, metrics
 from elbowroom.train.callbacks import LoggerCallback, hooks_of
-from elbowroom.train.distributed import all_max, rank_and_world
 from elbowroom.train.files import sweep, write_tensors
 from elbowroom.train.guard import check_parameters
 from elbowroom.train.state import TrainState, step

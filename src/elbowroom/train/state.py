@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elbowroom.distributed import all_mean, rank_and_world
 from elbowroom.errors import UserError
 from elbowroom.model import Model
 from elbowroom.objectives.base import Loss, Objective
 from elbowroom.shapes import Batch
-from elbowroom.train.distributed import all_mean, rank_and_world
 from elbowroom.train.guard import Guard
 from elbowroom.train.optimizers import optimizer_class
 from elbowroom.train.settings import Settings

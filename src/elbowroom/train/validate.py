@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elbowroom.distributed import all_sum, rank_and_world
 from elbowroom.random import seeded
-from elbowroom.train.distributed import all_sum, rank_and_world
 from elbowroom.train.metrics import reduce
 from elbowroom.train.state import TrainState
 

@@ -10,12 +10,12 @@ from elbowroom.config import build
 from elbowroom.data import reload
 from elbowroom.data.dataset import Splits
 from elbowroom.describe import describe
+from elbowroom.distributed import rank_and_world
 from elbowroom.errors import UserError
 from elbowroom.model import Model
 from elbowroom.train import fit as training
 from elbowroom.train import run_folder
 from elbowroom.train.callbacks import ProgressBar
-from elbowroom.train.distributed import rank_and_world
 from elbowroom.train.files import write_json
 from elbowroom.workflow import figures, plan, summary
 from elbowroom.workflow.configuration import Tree, complete
