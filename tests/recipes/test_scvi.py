@@ -139,7 +139,8 @@ def test_cells_are_drawn_for_given_sizes_and_batches() -> None:
     [
         ({"likelihood": "normal"}, "unknown likelihood 'normal'"),
         ({"library": "known"}, "unknown library 'known'"),
-        ({"dispersion": "batch", "batch": "plate"}, "the data have no batches"),
+        ({"dispersion": "batch", "condition": "none"}, "the data have no batches"),
+        ({"condition": "plate"}, "unknown class column 'plate'"),
         ({"norm": "group"}, "unknown normalisation 'group'"),
     ],
 )

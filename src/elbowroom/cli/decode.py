@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from elbowroom.cli.options import Json, Quiet, Run, Seed
+from elbowroom.cli.options import Json, Overwrite, Quiet, Run, Seed, refuse_existing
 from elbowroom.cli.output import Voice
 
 Out = Annotated[
@@ -35,6 +35,7 @@ def sample(
             "of a test datum. Those not given are drawn from the training data.",
         ),
     ] = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -51,6 +52,7 @@ def sample(
     """
     from elbowroom.workflow import decoding, export
 
+    refuse_existing(out, overwrite)
     path = out or folder / ("samples" + export.default_ending(folder))
     values, spec, words = decoding.samples(folder, n, seed, mean, given or ())
     export.write(path, values, spec)
@@ -65,6 +67,7 @@ def interpolate(
         int, typer.Option("--points", min=2, help="Points from one to the other.")
     ] = 11,
     out: Out = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -77,6 +80,7 @@ def interpolate(
     """
     from elbowroom.workflow import decoding, export
 
+    refuse_existing(out, overwrite)
     path = out or folder / ("interpolation" + export.default_ending(folder))
     values, spec = decoding.interpolations(folder, pairs, steps, seed)
     export.write(path, values, spec)
@@ -95,6 +99,7 @@ def traverse(
         int, typer.Option("--dimensions", min=1, help="How many, the most used first.")
     ] = 10,
     out: Out = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -107,6 +112,7 @@ def traverse(
     """
     from elbowroom.workflow import decoding, export
 
+    refuse_existing(out, overwrite)
     path = out or folder / ("traversal" + export.default_ending(folder))
     values, spec = decoding.traversals(folder, steps, extent, dimensions, seed)
     export.write(path, values, spec)

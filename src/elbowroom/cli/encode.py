@@ -7,8 +7,18 @@ from typing import Annotated
 
 import typer
 
-from elbowroom.cli.options import Json, Quiet, Run, Seed, Threads, use_threads
+from elbowroom.cli.options import (
+    Json,
+    Overwrite,
+    Quiet,
+    Run,
+    Seed,
+    Threads,
+    refuse_existing,
+    use_threads,
+)
 from elbowroom.cli.output import Voice
+from elbowroom.errors import UserError
 
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A file, folder or built-in name, as for fit.")
@@ -25,6 +35,7 @@ def encode(
     folder: Run,
     data: Data,
     out: Out,
+    overwrite: Overwrite = False,
     threads: Threads = None,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -39,9 +50,13 @@ def encode(
     from elbowroom.workflow import encoding, export
 
     use_threads(threads)
+    refuse_existing(out, overwrite)
     latents, labels = encoding.encode(folder, data, seed)
+    if not latents:
+        raise UserError(f"{folder}: this model has no latents, or none that data are encoded into")
     export.write_table(out, latents, labels)
-    rows, dims = latents["z"].shape if "z" in latents else (len(next(iter(latents.values()))), 0)
+    rows = len(next(iter(latents.values())))
+    dims = sum(value[0].size for value in latents.values())
     Voice(quiet, as_json).result(
         {"file": str(out), "rows": rows, "latents": dims},
         f"wrote {rows} rows of {dims} latents to {out}",
@@ -73,6 +88,7 @@ def reconstruct(
         bool,
         typer.Option("--rate", help="Of counts: the rate, without the excess zeros."),
     ] = False,
+    overwrite: Overwrite = False,
     threads: Threads = None,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -93,6 +109,7 @@ def reconstruct(
     from elbowroom.workflow.modalities import count
 
     use_threads(threads)
+    refuse_existing(out, overwrite)
     if instead or rate:
         values, spec = encoding.rates(folder, data, seed, instead or (), rate)
     else:

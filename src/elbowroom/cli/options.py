@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from elbowroom.errors import UserError
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print results as one JSON object.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="One seed reproduces the result.")]
@@ -20,6 +22,12 @@ Threads = Annotated[
 ]
 Run = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, made by `elbowroom fit`.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")]
+
+
+def refuse_existing(path: Path | None, overwrite: bool) -> None:
+    """Raise `UserError` if a file that was asked for is there already and may not be replaced."""
+    if path is not None and path.exists() and not overwrite:
+        raise UserError(f"{path} exists already; choose another --out, or --overwrite")
 
 
 def use_threads(threads: int | None) -> None:

@@ -104,5 +104,7 @@ class Tokens(Shell):
             word = torch.where(open_ended, pick(logits), PAD)
             written.append(word)
             open_ended = open_ended & (word != END)
+        if not written:  # no row, or no room for a word
+            return word.new_full((*lead, self.length), PAD)
         words = F.pad(torch.stack(written, 1), (0, self.length - len(written)))
         return words.view(*lead, self.length)

@@ -71,8 +71,9 @@ def windows(samples: Tensor, data: Tensor, sigmas: Sequence[float]) -> list[Parz
 
 def distances(points: Tensor, centres: Tensor) -> Iterator[Tensor]:
     """Yield squared distances ``(rows, n)`` in blocks of rows."""
-    # Around a common point: far from the origin squared distances lose their digits.
-    origin = centres.mean(0)
+    # Around a common point: far from the origin squared distances lose their digits. A whole
+    # number, so that taking it off loses none.
+    origin = centres.mean(0).round()
     points, centres = points - origin, centres - origin
     squares = centres.square().sum(1)
     for rows in points.split(max(PAIRS // len(centres), 1)):

@@ -77,7 +77,7 @@ def fitted(
 ) -> np.ndarray:
     """Fit the model and return the cells' posterior means."""
     with seeded(seed):
-        made = scvi(splits.spec, cells.columns, latent_dim=DIM, batch=batch, warmup=0)
+        made = scvi(splits.spec, cells.columns, latent_dim=DIM, condition=batch, warmup=0)
     steps = bench.steps(STEPS)
     model, _ = bench.fit(
         f"{name}-{batch}-{seed}", made.model, cells, made.objective, seed=seed, steps=steps,

@@ -98,6 +98,10 @@ def run_all(
         By name ``"done"``, ``"kept"``, or why it could not be run (data that are missing); the
         others go on.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     outcome: dict[str, str] = {}
     for name in experiments:
         place = folder / name

@@ -47,7 +47,7 @@ def scvi(
     likelihood: str = "zinb",
     dispersion: str | float = "entry",
     library: str = "observed",
-    batch: str = "batch",
+    condition: str = "batch",
     encode_batch: bool = False,
     norm: str = "layer",
     dropout: float = 0.1,
@@ -64,8 +64,8 @@ def scvi(
         dispersion: θ: entry (one per gene), shared, batch (one per gene and batch), network (per
             gene and cell), or a number.
         library: observed (a cell's total) or latent (log-normal in each batch).
-        batch: class column that the decoder is given, so that z need not hold it; left out where
-            the data have none.
+        condition: class column that the decoder is given, so that z need not hold it; none, or
+            batch where the data have no such column: there is none.
         encode_batch: whether the encoder is given it too.
         norm: of hidden units: layer, batch or none.
         dropout: share of the encoder's hidden units dropped in training.
@@ -73,8 +73,10 @@ def scvi(
     """
     if library not in LIBRARIES:
         raise unknown("library", library, LIBRARIES)
-    k = spec.classes.get(batch, 0)  # 0: there is no such column
-    p, given = counts_of(spec, likelihood, dispersion, k), (batch,) if k else ()
+    if condition not in ("none", "batch", *spec.classes):
+        raise unknown("class column", condition, ["none", *spec.classes])
+    k = spec.classes.get(condition, 0)  # 0: there is no such column
+    p, given = counts_of(spec, likelihood, dispersion, k), (condition,) if k else ()
     cell = [(Log1p(), spec.size), *one_hot(k * encode_batch)]
     seen = ("x", *given[: int(encode_batch)])
 
@@ -84,7 +86,7 @@ def scvi(
     prior: dict[str, nn.Module] = {"z": StandardNormal(latent_dim)}
     latents = {"z": read(Gaussian(latent_dim), hidden)}
     if library == "latent":
-        prior["log_l"] = library_prior(data, k, batch)
+        prior["log_l"] = library_prior(data, k, condition)
         latents["log_l"] = started(read(Gaussian(1), hidden[:1]), data)
     tabled = dispersion == "batch" and not isinstance(p, Poisson)
     write = decoder(latent_dim, hidden[::-1], p, k, tabled, norm)
@@ -94,7 +96,7 @@ def scvi(
         Amortized(Product(latents), {"log_l": LogTotal()} if library == "observed" else None),
     )
     weight = Linear(0.0, 1.0, warmup) if warmup else 1.0
-    chosen = {"likelihood": likelihood, "library": library, "batch": batch if k else "none"}
+    chosen = {"likelihood": likelihood, "library": library, "batch": condition if k else "none"}
     return Recipe(model, ELBO(beta={"z": weight}), dict(SETTINGS), chosen)
 
 

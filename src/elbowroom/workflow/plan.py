@@ -13,11 +13,12 @@ from torch import nn
 from elbowroom.config import build, to_config
 from elbowroom.data import load
 from elbowroom.data.dataset import Dataset, Splits
+from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.objectives.base import Objective
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.random import seeded
-from elbowroom.recipes import recipe
+from elbowroom.recipes import RECIPES, recipe
 from elbowroom.recipes.base import Recipe
 from elbowroom.schedules import Cosine
 from elbowroom.shapes import Batch
@@ -130,6 +131,7 @@ def compose(tree: Tree, splits: Splits) -> Recipe:
     arguments = {k: v for k, v in tree["model"].items() if k != "type"}
     name = tree["model"]["type"]
     if name != "model":
+        refuse_other_data(name, splits.spec)
         given = ", ".join(f"{k}={v}" for k, v in arguments.items()) or "its defaults"
         with explained(f"{name} cannot be made with {given}"):
             return recipe(name)(splits.spec, training_data(splits), **arguments)
@@ -142,6 +144,16 @@ def compose(tree: Tree, splits: Splits) -> Recipe:
     if not all(part is None or isinstance(part, nn.Module) for part in parts):
         raise UserError("model: prior, likelihood and posterior are expected, each with its type")
     return Recipe(model, ELBO())
+
+
+def refuse_other_data(name: str, spec: DataSpec) -> None:
+    """Raise `UserError` where sentences or several modalities are for other models than this."""
+    for kind, words in (("tokens", "sequences"), ("several", "several modalities")):
+        takers = [other for other, entry in RECIPES.items() if entry.example == kind]
+        if (spec.kind == kind) != (name in takers):
+            what = f"{spec.name} holds {words}" if spec.kind == kind else f"{name} takes {words}"
+            named = f": {', '.join(spec.modalities)}" if spec.kind == kind == "several" else ""
+            raise UserError(f"{what}{named}, for which there are the models {', '.join(takers)}")
 
 
 def training_data(splits: Splits) -> Batch:
