@@ -80,4 +80,4 @@ def test_what_is_not_there_is_named(fitted: Path, pairs: Path, tmp_path: Path) -
     assert walk.code == 2
     vae = run("fit", "digits", "--model", "mmvae", "limit=20", "--out", tmp_path / "r")
     assert vae.code == 2
-    assert "one modality" in vae.err
+    assert "takes several modalities" in vae.err

@@ -109,3 +109,17 @@ def test_no_results_and_damaged_results(tmp_path: Path) -> None:
     (tmp_path / "first" / "results.json").write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
         recorded(tmp_path, TABLE)
+
+
+def test_time_of_all_attempts_is_added_up(tmp_path: Path) -> None:
+    table = {"broken": Experiment(PLACE + "broken", "does it go on?", "")}
+    CALLS.clear()
+    with pytest.raises(KeyboardInterrupt):
+        run(table, "broken", tmp_path, say=lambda text: None)
+    note = tmp_path / "experiment.json"
+    first = json.loads(note.read_text())
+    assert first["cpu_seconds"] > 0
+    note.write_text(json.dumps({**first, "cpu_seconds": 100.0}))
+    CALLS.append("again")
+    run(table, "broken", tmp_path, say=lambda text: None)
+    assert json.loads((tmp_path / "results.json").read_text())["cpu_seconds"] > 100

@@ -45,7 +45,10 @@ def run(
     module, function = experiments[name].place.split(":")
     bench, start = Bench(folder, seed, quick, say), time.process_time()
     say(f"{name}: {experiments[name].question}")
-    getattr(import_module(module), function)(bench)
+    try:
+        getattr(import_module(module), function)(bench)
+    finally:
+        spent = add_time(folder, time.process_time() - start)
     record = {
         "experiment": name,
         "question": experiments[name].question,
@@ -53,7 +56,7 @@ def run(
         "seed": seed,
         "quick": quick,
         "date": datetime.date.today().isoformat(),
-        "cpu_seconds": round(time.process_time() - start, 1),
+        "cpu_seconds": spent,
         "versions": versions(),
         "machine": machine(),
         "rows": [asdict(row) for row in bench.rows],
@@ -71,7 +74,7 @@ def prepare(folder: Path, seed: int, quick: bool, overwrite: bool) -> None:
         (folder / RESULTS).unlink(missing_ok=True)
     elif (folder / RESULTS).exists():
         raise UserError(f"{folder} holds results already; choose another --out, or --overwrite")
-    elif note.exists() and read(note) != asked:
+    elif note.exists() and {k: read(note).get(k) for k in asked} != asked:
         raise UserError(
             f"{folder} was begun with other settings ({read(note)}); choose another --out, or "
             "--overwrite"
@@ -80,7 +83,17 @@ def prepare(folder: Path, seed: int, quick: bool, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    write_json(note, asked)
+    kept = {} if overwrite or not note.exists() else read(note)
+    write_json(note, {**kept, **asked})
+
+
+def add_time(folder: Path, seconds: float) -> float:
+    """Add processor time to what earlier attempts took, and return the sum."""
+    note = folder / "experiment.json"
+    kept = read(note)
+    spent = round(kept.get("cpu_seconds", 0.0) + seconds, 1)
+    write_json(note, {**kept, "cpu_seconds": spent})
+    return spent
 
 
 def run_all(
