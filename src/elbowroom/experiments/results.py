@@ -49,9 +49,11 @@ def circumstances(record: Record) -> str:
     """Say under what circumstances the figures were measured."""
     versions = record["versions"]
     quick = "a quick run that proves nothing, " if record.get("quick") else ""
+    spent = record.get("cpu_seconds")
+    spent = "processor time not recorded" if spent is None else f"{spent:,.0f} CPU seconds"
     return (
         f"Source: {record.get('source', '')}. Measured {quick}{record.get('date', '')}, seed "
-        f"{record['seed']}, {record.get('cpu_seconds', 0):,.0f} CPU seconds, elbowroom "
+        f"{record['seed']}, {spent}, elbowroom "
         f"{versions['elbowroom']}, torch {versions['torch']}, Python {versions['python']}, "
         f"{record.get('machine', versions['machine'])}, {versions['threads']} threads"
     )
