@@ -75,6 +75,11 @@ def test_table_and_gallery(tmp_path: Path) -> None:
     assert "| missed | 1 | ≥ 2 | **missed** |" in text
     assert "seed 0" in text
     assert "quick run" not in text
+    # Another day only one of them is run: the page keeps the other.
+    write_results(tmp_path / "results.md", [{**records[0], "date": "2099-01-01"}])
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "2099-01-01" in text
+    assert "**missed**" in text
     write_gallery(tmp_path / "gallery.html", tmp_path, records)
     assert "1 of 2" in (tmp_path / "gallery.html").read_text(encoding="utf-8")
 

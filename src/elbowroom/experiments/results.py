@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from elbowroom.experiments.running import read
 from elbowroom.report.html import Picture, Prose, Section, Table, write_report
-from elbowroom.train.files import write_text
+from elbowroom.train.files import write_json, write_text
 
 HEADERS = ("figure", "ours", "bar", "", "published or expected")
 PREAMBLE = """# Results
@@ -22,8 +23,17 @@ Record = dict[str, Any]
 
 
 def write_results(path: Path, records: list[Record]) -> None:
-    """Write one Markdown table per experiment, with date, versions, machine and seed."""
-    write_text(path, "\n".join([PREAMBLE, *(markdown(one) for one in records)]))
+    """Write one Markdown table per experiment, with date, versions, machine and seed.
+
+    The records stand beside it as JSON. What stands there already and is not among `records`,
+    measured on another day or machine, stays on the page.
+    """
+    beside = path.with_suffix(".json")
+    before = read(beside).get("records", []) if beside.exists() else []
+    fresh = {record["experiment"] for record in records}
+    every = [*records, *(one for one in before if one["experiment"] not in fresh)]
+    write_json(beside, {"records": every})
+    write_text(path, "\n".join([PREAMBLE, *(markdown(one) for one in every)]))
 
 
 def markdown(record: Record) -> str:
