@@ -28,16 +28,16 @@ def run(bench: Bench) -> None:
         f"{best['per document'].value:.1f} / {best['corpus'].value:.1f}",
         "1190.0 / 1183.8",
     )
-    values = {}
     for name, decoder in {"linear": (), "hidden layer": (100,)}.items():
         model = fitted(name, decoder, data, bench)
         rows = data.test.take(slice(0, bench.count(len(data.test))))
         found = perplexities(model, rows, samples=bench.count(20), seed=bench.seed)
         one, corpus = found["per document"], found["corpus"]
-        values[name] = one.value
+        judged = not decoder  # the paper's own model is held to the bar
         bench.row(
             f"{name} decoder: perplexity per document (ELBO, 20 samples)",
             with_error(one.value, one.standard_error, 1), PUBLISHED,
+            f"≤ {BAR:.0f}" if judged else "", one.value <= BAR if judged else None,
         )  # fmt: skip
         bench.row(
             f"{name} decoder: perplexity of the corpus (ELBO, 20 samples)",
@@ -45,11 +45,6 @@ def run(bench: Bench) -> None:
         )
         topics(name, model, data, bench)
         documents(name, model, data, bench)
-    least = min(values.values())
-    bench.row(
-        "the better decoder: perplexity per document", f"{least:.1f}", PUBLISHED,
-        f"≤ {BAR:.0f}", least <= BAR,
-    )  # fmt: skip
 
 
 def fitted(name: str, decoder: tuple[int, ...], data: Any, bench: Bench) -> Model:

@@ -65,7 +65,7 @@ def circumstances(record: Record) -> str:
         f"Source: {record.get('source', '')}. Measured {quick}{record.get('date', '')}, seed "
         f"{record['seed']}, {spent}, elbowroom "
         f"{versions['elbowroom']}, torch {versions['torch']}, Python {versions['python']}, "
-        f"{record.get('machine', versions['machine'])}, {versions['threads']} threads"
+        f"{record.get('machine', versions['machine'])}, threads: {versions['threads']}"
     )
 
 
