@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.families.delta import Delta
 from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
-from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
-from elbowroom.recipes.vae import likelihood_name
+from elbowroom.recipes.base import Recipe, wired
 from elbowroom.shapes import Batch
 
 
@@ -34,12 +32,7 @@ def autoencoder(
         networks: auto, mlp, conv or resnet.
         act: nonlinearity.
     """
-    p = likelihood_for(likelihood, spec, data, "entry" if spec.kind == "real" else "network")
-    q, kind = Delta(latent_dim), network_for(networks, spec)
-    model = Model(
-        prior=None,
-        likelihood=Conditional(decoder(kind, spec, p, hidden, latent_dim, act), p, "z"),
-        posterior=Conditional(encoder(kind, spec, p, hidden, q.size, act), q, "x"),
+    p, q, chosen = wired(
+        Delta(latent_dim), spec, data, hidden, likelihood, networks=networks, act=act
     )
-    chosen = {"likelihood": likelihood_name(p), "networks": kind}
-    return Recipe(model, ELBO(), chosen=chosen)
+    return Recipe(Model(prior=None, likelihood=p, posterior=q), ELBO(), chosen=chosen)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import nan
 from typing import Any
 
 from torch import Tensor, nn
 
+from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError, unknown
 from elbowroom.families.base import Family
@@ -58,16 +59,23 @@ class Recipe:
 
 
 def likelihood_for(
-    name: str, spec: DataSpec, data: Batch | None, scale: str | float, variable: str = "x"
+    name: str,
+    spec: DataSpec,
+    data: Batch | None,
+    scale: str | float = "auto",
+    variable: str = "x",
 ) -> Family:
     """Return the family of a likelihood by name; ``auto`` picks it from the kind of data.
 
     Binary data: Bernoulli. Grey levels: discretised logistic. Real numbers: Gaussian on columns
     standardised inside the model, with the Jacobian, so that nats are those of the original data.
+    An ``auto`` scale is one for each entry of real numbers, and the network's for the rest.
 
     Raises:
         UserError: no such likelihood.
     """
+    if scale == "auto":
+        scale = "entry" if spec.kind == "real" else "network"
     if name not in LIKELIHOODS:
         raise unknown("likelihood", name, LIKELIHOODS)
     if name == "auto":
@@ -75,10 +83,17 @@ def likelihood_for(
     return FAMILIES[name](spec, None if data is None else observed(data, variable), scale)
 
 
+def likelihood_name(family: object) -> str:
+    """Return a family's name, through what wraps it."""
+    inner = getattr(family, "family", None)
+    name = type(family).__name__
+    return name if inner is None else f"{name}({type(inner).__name__})"
+
+
 def observed(data: Batch, variable: str = "x") -> Tensor:
     """Return a column of the data, ``(N, *event)``; absent entries are NaN, to be left out."""
     mask = data.get(variable + MASK)
-    return data[variable] if mask is None else data[variable].float().masked_fill(~mask, nan)
+    return data[variable] if mask is None else data[variable].float().masked_fill(~mask, math.nan)
 
 
 def bernoulli(spec: DataSpec, x: Tensor | None, scale: str | float) -> Family:
@@ -200,6 +215,24 @@ def decoder(
     return ConvDecoder(
         inputs, channels(kind)[::-1], shape, residual=int(kind == "resnet"), act=act
     )
+
+
+def wired(
+    q: Family,
+    spec: DataSpec,
+    data: Batch | None,
+    hidden: Sequence[int],
+    likelihood: str = "auto",
+    scale: str | float = "auto",
+    networks: str = "auto",
+    act: str = "relu",
+) -> tuple[Conditional, Conditional, dict[str, str]]:
+    """Return ``p(x|z)`` and ``q(z|x)`` for latents of the family q, and what was picked."""
+    p, kind = likelihood_for(likelihood, spec, data, scale), network_for(networks, spec)
+    size = math.prod(q.event)
+    generate = Conditional(decoder(kind, spec, p, hidden, size, act), p, "z")
+    infer = Conditional(encoder(kind, spec, p, hidden, q.size, act), q, "x")
+    return generate, infer, {"likelihood": likelihood_name(p), "networks": kind}
 
 
 def channels(kind: str) -> list[int]:

@@ -24,9 +24,10 @@ from elbowroom.recipes.base import (
     encoder,
     input_scaling,
     likelihood_for,
+    likelihood_name,
     network_for,
 )
-from elbowroom.recipes.vae import AVERAGED, likelihood_name
+from elbowroom.recipes.vae import AVERAGED
 from elbowroom.shapes import Batch
 
 PRIORS = ("auto", "standard", "network", "none")
@@ -68,8 +69,6 @@ def cvae(
         raise unknown("prior", prior, PRIORS)
     if prior == "auto":
         prior = "standard" if condition in spec.classes else "network"
-    if scale == "auto":
-        scale = "entry" if spec.kind == "real" else "network"
     p, kind = likelihood_for(likelihood, spec, data, scale), network_for(networks, spec)
     c, width = condition_reader(condition, spec, data, kind, act)
     chosen = {"likelihood": likelihood_name(p), "networks": kind, "condition": condition}

@@ -15,8 +15,8 @@ from elbowroom.objectives.elbo import ELBO
 from elbowroom.posteriors.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
 from elbowroom.posteriors.walkback import Walkback
 from elbowroom.priors.chain import MarkovChain
-from elbowroom.recipes.base import Recipe, encoder, likelihood_for
-from elbowroom.recipes.vae import AVERAGED, likelihood_name
+from elbowroom.recipes.base import Recipe, encoder, likelihood_for, likelihood_name
+from elbowroom.recipes.vae import AVERAGED
 from elbowroom.shapes import Batch
 
 CORRUPTIONS = ("auto", "salt_and_pepper", "masking", "gaussian")
@@ -45,7 +45,7 @@ def denoising(
         act: nonlinearity.
         steps: transitions of the chain behind every sample.
     """
-    p = likelihood_for(likelihood, spec, data, "entry" if spec.kind == "real" else "network")
+    p = likelihood_for(likelihood, spec, data)
     repair = Conditional(encoder("mlp", spec, p, hidden, p.size, act), p, "z")
     c = corruption_for(corruption, spec, p, noise)
     model = Model(prior=MarkovChain(c, repair, steps), likelihood=repair, posterior=c)

@@ -17,8 +17,15 @@ from elbowroom.nets.mlp import MLP, Chain
 from elbowroom.nets.rescale import Rescale
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.priors.standard import Learned
-from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
-from elbowroom.recipes.vae import AVERAGED, likelihood_name
+from elbowroom.recipes.base import (
+    Recipe,
+    decoder,
+    encoder,
+    likelihood_for,
+    likelihood_name,
+    network_for,
+)
+from elbowroom.recipes.vae import AVERAGED
 from elbowroom.shapes import Batch
 
 GRADIENTS = ("gumbel", "straight-through", "reinforce", "leave-one-out", "nvil")
@@ -52,7 +59,7 @@ def discrete_vae(
         temperature: of the Gumbel-softmax relaxation.
         samples: particles per datum; 0 is 4 for leave-one-out and 1 for the others.
     """
-    p = likelihood_for(likelihood, spec, data, "entry" if spec.kind == "real" else "network")
+    p = likelihood_for(likelihood, spec, data)
     kind, bits = network_for(networks, spec), Bernoulli(latent_dim)
     net = Chain([Rescale(0, 1), decoder(kind, spec, p, hidden, latent_dim, act)])
     model = Model(

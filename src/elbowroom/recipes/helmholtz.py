@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import unknown
 from elbowroom.families.bernoulli import Bernoulli
+from elbowroom.families.location_scale import Gaussian
 from elbowroom.model import Model
 from elbowroom.objectives.wake_sleep import WakeSleep
-from elbowroom.priors.standard import Learned
-from elbowroom.recipes.base import Recipe, encoder
-from elbowroom.recipes.vae import vae
+from elbowroom.priors.standard import Learned, StandardNormal
+from elbowroom.recipes.base import Recipe, wired
+from elbowroom.recipes.vae import AVERAGED
 from elbowroom.shapes import Batch
 
 LATENTS = ("gaussian", "bernoulli")
@@ -48,11 +48,7 @@ def helmholtz(
     """
     if latents not in LATENTS:
         raise unknown("sort of latents", latents, LATENTS)
-    recipe = vae(spec, data, latent_dim, hidden, likelihood, scale, networks, act)
-    recipe.objective = WakeSleep(samples)
-    if latents == "bernoulli":
-        explain, z = recipe.model.likelihood, Bernoulli(latent_dim)
-        p, kind = explain.sites["x"].family, recipe.chosen["networks"]
-        recognise = Conditional(encoder(kind, spec, p, hidden, z.size, act), z, "x")
-        recipe.model = Model(Learned(z), explain, recognise)
-    return recipe
+    z = Gaussian(latent_dim) if latents == "gaussian" else Bernoulli(latent_dim)
+    prior = StandardNormal(latent_dim) if latents == "gaussian" else Learned(z)
+    p, q, chosen = wired(z, spec, data, hidden, likelihood, scale, networks, act)
+    return Recipe(Model(prior, p, q), WakeSleep(samples), dict(AVERAGED), chosen)

@@ -13,8 +13,15 @@ from elbowroom.objectives.elbo import ELBO
 from elbowroom.objectives.kl_rules import FreeBits
 from elbowroom.posteriors.ladder import Ladder
 from elbowroom.priors.top_down import TopDown
-from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
-from elbowroom.recipes.vae import AVERAGED, likelihood_name
+from elbowroom.recipes.base import (
+    Recipe,
+    decoder,
+    encoder,
+    likelihood_for,
+    likelihood_name,
+    network_for,
+)
+from elbowroom.recipes.vae import AVERAGED
 from elbowroom.schedules import Linear
 from elbowroom.shapes import Batch
 
@@ -52,8 +59,6 @@ def ladder_vae(
         warmup: steps over which the KL term's weight rises from 0 to 1.
         samples: particles per datum.
     """
-    if scale == "auto":
-        scale = "entry" if spec.kind == "real" else "network"
     p, kind = likelihood_for(likelihood, spec, data, scale), network_for(networks, spec)
     count = len(latent_dims)
     latents = {f"z{count - i}": dim for i, dim in enumerate(latent_dims)}

@@ -13,8 +13,14 @@ from elbowroom.model import Model
 from elbowroom.nets.standardise import Standardise
 from elbowroom.objectives.iwae import IWAE
 from elbowroom.priors.standard import StandardNormal
-from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, observed
-from elbowroom.recipes.vae import likelihood_name
+from elbowroom.recipes.base import (
+    Recipe,
+    decoder,
+    encoder,
+    likelihood_for,
+    likelihood_name,
+    observed,
+)
 from elbowroom.shapes import Batch
 
 

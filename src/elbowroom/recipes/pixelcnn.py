@@ -12,8 +12,7 @@ from elbowroom.families.pixelcnn import PixelCNN
 from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.priors.standard import Learned
-from elbowroom.recipes.base import Recipe, levels_of
-from elbowroom.recipes.vae import likelihood_name
+from elbowroom.recipes.base import Recipe, levels_of, likelihood_name
 from elbowroom.shapes import Batch
 
 ENTRIES = ("auto", "bernoulli", "categorical", "mixture")

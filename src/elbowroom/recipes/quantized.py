@@ -14,8 +14,7 @@ from elbowroom.objectives.elbo import ELBO
 from elbowroom.posteriors.quantized import Quantized
 from elbowroom.priors.codes import Codes
 from elbowroom.priors.standard import Learned, UniformCodes
-from elbowroom.recipes.base import Recipe, input_scaling, likelihood_for
-from elbowroom.recipes.vae import likelihood_name
+from elbowroom.recipes.base import Recipe, input_scaling, likelihood_for, likelihood_name
 from elbowroom.shapes import Batch
 
 PRIORS = ("pixelcnn", "uniform")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.families.flow import Flow
 from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.priors.standard import StandardNormal
 from elbowroom.priors.vamp import VampPrior
-from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
-from elbowroom.recipes.vae import AVERAGED, likelihood_name, vae
+from elbowroom.recipes.base import Recipe, wired
+from elbowroom.recipes.vae import AVERAGED, vae
 from elbowroom.schedules import Linear
 from elbowroom.shapes import Batch
 
@@ -90,15 +89,8 @@ def iaf_vae(
         warmup: steps over which the KL term's weight rises from 0 to 1.
         samples: particles per datum.
     """
-    if scale == "auto":
-        scale = "entry" if spec.kind == "real" else "network"
-    p, kind = likelihood_for(likelihood, spec, data, scale), network_for(networks, spec)
-    q = Flow(latent_dim, "iaf", transforms, flow_hidden, context)
-    model = Model(
-        prior=StandardNormal(latent_dim),
-        likelihood=Conditional(decoder(kind, spec, p, hidden, latent_dim, act), p, "z"),
-        posterior=Conditional(encoder(kind, spec, p, hidden, q.size, act), q, "x"),
-    )
+    flow = Flow(latent_dim, "iaf", transforms, flow_hidden, context)
+    p, q, chosen = wired(flow, spec, data, hidden, likelihood, scale, networks, act)
+    model = Model(StandardNormal(latent_dim), likelihood=p, posterior=q)
     weight = Linear(0.0, 1.0, warmup) if warmup else 1.0
-    chosen = {"likelihood": likelihood_name(p), "networks": kind}
     return Recipe(model, ELBO(samples, beta=weight), dict(AVERAGED), chosen)

@@ -22,8 +22,8 @@ from elbowroom.objectives.elbo import ELBO
 from elbowroom.objectives.penalties import Penalised
 from elbowroom.posteriors.amortized import Amortized
 from elbowroom.priors.standard import StandardNormal, UniformCodes
-from elbowroom.recipes.base import Recipe, encoder, likelihood_for, network_for
-from elbowroom.recipes.vae import AVERAGED, likelihood_name
+from elbowroom.recipes.base import Recipe, encoder, likelihood_for, likelihood_name, network_for
+from elbowroom.recipes.vae import AVERAGED
 from elbowroom.shapes import Batch
 
 
@@ -57,8 +57,6 @@ def m2(
     classes = spec.classes.get("label")
     if classes is None:
         raise UserError(f"m2 infers a class, and {spec.name} has no label to learn it from")
-    if scale == "auto":
-        scale = "entry" if spec.kind == "real" else "network"
     p, kind = likelihood_for(likelihood, spec, data, scale), network_for(networks, spec)
     y, z = CategoricalCodes((), classes), Gaussian(latent_dim)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.families.location_scale import Gaussian
 from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.objectives.iwae import IWAE
 from elbowroom.priors.standard import StandardNormal
-from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
+from elbowroom.recipes.base import Recipe, wired
 from elbowroom.schedules import Linear
 from elbowroom.shapes import Batch
 
@@ -48,17 +47,11 @@ def vae(
         warmup: steps over which the KL term's weight rises from 0 to beta.
         samples: particles per datum.
     """
-    if scale == "auto":
-        scale = "entry" if spec.kind == "real" else "network"
-    p = likelihood_for(likelihood, spec, data, scale)
-    q, kind = Gaussian(latent_dim), network_for(networks, spec)
-    model = Model(
-        prior=StandardNormal(latent_dim),
-        likelihood=Conditional(decoder(kind, spec, p, hidden, latent_dim, act), p, "z"),
-        posterior=Conditional(encoder(kind, spec, p, hidden, q.size, act), q, "x"),
+    p, q, chosen = wired(
+        Gaussian(latent_dim), spec, data, hidden, likelihood, scale, networks, act
     )
+    model = Model(StandardNormal(latent_dim), likelihood=p, posterior=q)
     weight = Linear(0.0, beta, warmup) if warmup else beta
-    chosen = {"likelihood": likelihood_name(p), "networks": kind}
     return Recipe(model, ELBO(samples, beta=weight), dict(AVERAGED), chosen)
 
 
@@ -100,10 +93,3 @@ def linear_vae(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -
         latent_dim: dimension of z.
     """
     return vae(spec, data, latent_dim, (), "gaussian", "shared", "mlp")
-
-
-def likelihood_name(family: object) -> str:
-    """Return a family's name, through what wraps it."""
-    inner = getattr(family, "family", None)
-    name = type(family).__name__
-    return name if inner is None else f"{name}({type(inner).__name__})"

@@ -12,8 +12,8 @@ from elbowroom.model import Model
 from elbowroom.nets.mlp import MLP, Chain
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.priors.standard import StandardNormal
-from elbowroom.recipes.base import Recipe, decoder, encoder, likelihood_for, network_for
-from elbowroom.recipes.vae import AVERAGED, likelihood_name
+from elbowroom.recipes.base import Recipe, wired
+from elbowroom.recipes.vae import AVERAGED
 from elbowroom.shapes import Batch
 
 PRIORS = ("previous", "none")
@@ -56,18 +56,10 @@ def video_vae(
         raise unknown("prior", prior, PRIORS)
     if prior == "previous" and spec.of("previous").shape != spec.shape:
         raise UserError(f"previous has shape {spec.of('previous').shape}, x has {spec.shape}")
-    if scale == "auto":
-        scale = "entry" if spec.kind == "real" else "network"
-    p, q = likelihood_for(likelihood, spec, data, scale), Gaussian(latent_dim)
-    kind = network_for(networks, spec)
-    read = encoder(kind, spec, p, hidden, q.size, act)
-    forecast = MLP(q.size, [hidden[-1]] * 2, q.size, act, "residual")
-    model = Model(
-        StandardNormal(latent_dim)
-        if prior == "none"
-        else Conditional(Chain([read, forecast]), q, "previous"),
-        Conditional(decoder(kind, spec, p, hidden, latent_dim, act), p, "z"),
-        Conditional(read, q, "x"),
-    )
-    chosen = {"likelihood": likelihood_name(p), "networks": kind}
-    return Recipe(model, ELBO(beta=beta), dict(AVERAGED), chosen)
+    latents = Gaussian(latent_dim)
+    p, q, chosen = wired(latents, spec, data, hidden, likelihood, scale, networks, act)
+    forecast = MLP(latents.size, [hidden[-1]] * 2, latents.size, act, "residual")
+    before: StandardNormal | Conditional = StandardNormal(latent_dim)
+    if prior == "previous":
+        before = Conditional(Chain([q.net, forecast]), latents, "previous")
+    return Recipe(Model(before, p, q), ELBO(beta=beta), dict(AVERAGED), chosen)

@@ -16,7 +16,7 @@ from elbowroom.families.location_scale import Laplace
 from elbowroom.families.standardised import Standardised
 from elbowroom.nets.joined import Joined
 from elbowroom.nets.standardise import Standardise
-from elbowroom.recipes.base import decoder, encoder, likelihood_for, network_for
+from elbowroom.recipes.base import decoder, encoder, likelihood_for, likelihood_name, network_for
 from elbowroom.shapes import Batch
 
 SHARED, PRIVATE = "z", "private_"
@@ -116,8 +116,6 @@ class Views:
     @property
     def chosen(self) -> dict[str, str]:
         """What was picked from the data, by name."""
-        from elbowroom.recipes.vae import likelihood_name
-
         return {view.name: f"{likelihood_name(view.family)}, {view.kind}" for view in self.each}
 
 
