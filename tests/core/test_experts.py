@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from elbowroom.errors import UserError
 from elbowroom.evaluate.particles import Sampling
 from elbowroom.gradients.pathwise import DoublyReparameterised
 from elbowroom.posteriors.experts import MixtureOfExperts, MixtureOfProducts, ProductOfExperts
+from elbowroom.priors.standard import Learned
 from elbowroom.random import seeded
 from elbowroom.shapes import as_scope
 from oracles.linear_gaussian import LinearGaussian
@@ -192,11 +194,23 @@ def parts_by_hand(posterior, scope, names, row, products):  # type: ignore[no-un
     return evaluate
 
 
+def learned(mean: float, log_scale: float) -> Learned:
+    part = Learned(er.Gaussian(1))
+    with torch.no_grad():
+        part.output.copy_(torch.tensor([[mean, log_scale]]))
+    return part
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
 @pytest.mark.parametrize("kind", [MixtureOfExperts, MixtureOfProducts])
-def test_private_latents_are_the_priors_where_they_are_not_inferred(kind: type) -> None:
+def test_private_latents_where_they_are_not_inferred(kind: type, auxiliary: bool) -> None:
     parts = random_experts(own=True)
     prior = er.Product({n: er.StandardNormal(1) for n in ("z", "own_a", "own_b", "own_c")})
-    posterior, batch = kind(parts, prior=prior), {n: three_views()[n] for n in ("a", "c")}
+    given = {"own_a": learned(0.4, -1.0), "own_b": learned(-0.3, -0.5)} if auxiliary else None
+    posterior, batch = kind(parts, "z", prior, given), {n: three_views()[n] for n in ("a", "c")}
+    stands: dict[str, Any] = dict(prior.sites)
+    if given is not None:  # b is not in scope, so that nothing of it is to be explained
+        stands["own_a"] = given["own_a"]
     scope = as_scope(batch)
     with seeded(0):
         draw = posterior.draw(scope, 3, Sampling(), lambda scope: torch.zeros(()))
@@ -215,12 +229,47 @@ def test_private_latents_are_the_priors_where_they_are_not_inferred(kind: type) 
         term = z.log_prob(values["z"])
         for name in ("a", "b", "c"):
             site = f"own_{name}"
-            q = found[name][site] if name in group else er.StandardNormal(1)({})
+            q = found[name][site] if name in group else stands[site]({})
             term = term + q.log_prob(values[site])
         terms.append(term)
     expected = torch.stack(terms).logsumexp(0) - math.log(len(groups))
     torch.testing.assert_close(joint, expected)
     torch.testing.assert_close(posterior.log_prob(values, scope), expected)
+
+
+def test_an_auxiliary_distribution_leaves_the_bound_a_bound() -> None:
+    """x_a = z + u_a + noise, x_b likewise: ``log p(x)`` is that of a Gaussian."""
+    names = ("a", "b")
+    prior = er.Product({n: er.StandardNormal(1) for n in ("z", "own_a", "own_b")})
+    given = {f"own_{n}": learned(0.2, -1.0) for n in names}
+    experts = {n: random_experts(own=True)[n] for n in names}
+    add = er.nets.MLP(2, [], 1)
+    with torch.no_grad():
+        add.layers[0].weight.fill_(1.0)
+        add.layers[0].bias.zero_()
+    family = er.Gaussian(1, scale=0.5)
+    joined = {n: er.nets.Joined(add, [torch.nn.Identity()] * 2) for n in names}
+    likelihood = er.Product(
+        {n: er.Conditional(joined[n], family, ("z", f"own_{n}")) for n in names}
+    )
+    model = er.Model(prior, likelihood, MixtureOfExperts(experts, "z", prior, given))
+    x = torch.tensor([[0.3, -1.0]])
+    covariance = np.ones((2, 2)) + np.diag([1.25, 1.25])
+    exact = multivariate_normal(np.zeros(2), covariance).logpdf(x[0].numpy())
+    batch = {n: x[:, i : i + 1].expand(4000, 1) for i, n in enumerate(names)}
+    with seeded(0), torch.no_grad():
+        draw = model.draw(batch, 50, Sampling())
+        log_w = sum(model.log_likelihood(draw.scope).values()) - draw.log_ratio
+        bound = er.ELBO(1)(model, batch, STEP).metrics["bound"]
+        estimate = (log_w + draw.measure.log).logsumexp(0).exp() / math.exp(exact)
+    assert bound.mean() + 4 * bound.std() / len(bound) ** 0.5 < exact
+    assert abs(estimate.mean() - 1) < 4 * estimate.std() / len(estimate) ** 0.5
+
+
+def test_an_auxiliary_distribution_is_of_a_private_latent() -> None:
+    prior = er.Product({n: er.StandardNormal(1) for n in ("z", "own_a", "own_b", "own_c")})
+    with pytest.raises(UserError, match="own_a"):
+        MixtureOfExperts(random_experts(own=True), "z", prior, {"own_d": learned(0.0, 0.0)})
 
 
 def test_private_latents_need_the_prior() -> None:

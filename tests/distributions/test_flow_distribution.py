@@ -52,7 +52,8 @@ def test_density_is_the_determinant_of_the_jacobian(kind: str) -> None:
     noise = torch.tensor([0.4, -1.1, 0.9], dtype=torch.float64)
 
     def draw(noise: Tensor) -> Tensor:
-        return p.loc + p.log_scale.exp() * p.warp(noise.view(1, 1, 3), p.context, inverse=False)[0]
+        straight = p.loc + p.log_scale.exp() * noise.view(1, 1, 3)
+        return p.warp(straight, p.context, inverse=False)[0]
 
     jacobian = torch.autograd.functional.jacobian(draw, noise)
     standard = torch.distributions.Normal(0.0, 1.0).log_prob(noise).sum()
@@ -104,8 +105,8 @@ def test_affine_flows_of_one_dimension_are_gaussians() -> None:
     p = flow(output(flow, 1, 1), torch.Size((1, 1)))
     with seeded(3), torch.no_grad():
         ends, _ = p.warp(torch.tensor([[[0.0]], [[1.0]]]).double(), p.context, inverse=False)
-    scale = p.log_scale.exp() * (ends[1] - ends[0])
-    truth = torch.distributions.Normal(p.loc + p.log_scale.exp() * ends[0], scale)
+    slope = ends[1] - ends[0]
+    truth = torch.distributions.Normal(ends[0] + slope * p.loc, slope * p.log_scale.exp())
     x = torch.linspace(-3, 3, 7, dtype=torch.float64).view(7, 1, 1, 1)
     torch.testing.assert_close(p.log_prob(x), truth.log_prob(x).squeeze(-1))
 

@@ -76,6 +76,25 @@ def test_a_language_models_probabilities_sum_to_one(cell: str) -> None:
     assert log_p.std() > 0.5
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_sequences_that_may_not_be_empty_take_all_the_probability(cell: str) -> None:
+    """As if the empty one had been refused and another drawn, whatever the model."""
+    x, free = every_sequence(), language_model(cell)
+    strict = er.Model(None, er.Learned(er.Tokens(LENGTH, decoder(cell=cell, empty=False))), None)
+    strict = strict.double().eval()
+    with torch.no_grad():
+        log_p, before = (log_marginal(m, x, samples=1).values for m in (strict, free))
+    nothing = x[:, 0] == END
+    assert nothing.sum() == 1
+    assert log_p[nothing].isneginf().all()
+    rest = before[~nothing] - torch.log1p(-before[nothing].exp())
+    torch.testing.assert_close(log_p[~nothing], rest)
+    drawn = strict.sample(20_000, seed=0)["x"]
+    assert not (drawn[:, 0] == END).any()
+    share, expected = (drawn == x[-1]).all(1).double().mean(), log_p[-1].exp()
+    assert abs(share - expected) < 4 * (expected / 20_000).sqrt()
+
+
 @pytest.fixture(scope="module")
 def by_quadrature() -> tuple[er.Model, Tensor, Tensor]:
     """A sentence VAE, all sequences, and ``log p(x)`` by quadrature over z."""

@@ -18,9 +18,9 @@ Warp = Callable[..., tuple[Tensor, Tensor]]
 
 
 class Flow(Shell):
-    """``x = μ + σ T(ε; h)`` with ``ε ~ N(0, I)``; T is invertible, h its context.
+    """``x = T(μ + σ ε; h)`` with ``ε ~ N(0, I)``; T is invertible, h its context.
 
-    ``log p(x) = log N(ε; 0, I) - log |det T'(ε)| - Σ log σ`` with ``ε = T⁻¹((x - μ)/σ; h)``.
+    ``log p(x) = log N(u; μ, σ²) - log |det T'(u)|`` with ``u = T⁻¹(x; h)``.
 
     Args:
         loc: μ, ``(S, B, D)``.
@@ -58,14 +58,14 @@ class Flow(Shell):
         """Draw ``sample_shape + (S, B, D)`` with its log density ``sample_shape + (S, B)``."""
         shape = torch.Size(sample_shape) + self.loc.shape
         noise = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
-        bent, log_det = self.warp(noise, self.context, inverse=False)
-        log_prob = standard_log_prob(noise) - log_det - self.log_scale.sum(-1)
-        return torch.addcmul(self.loc, self.log_scale.exp(), bent), log_prob
+        straight = torch.addcmul(self.loc, self.log_scale.exp(), noise)
+        bent, log_det = self.warp(straight, self.context, inverse=False)
+        return bent, standard_log_prob(noise) - log_det - self.log_scale.sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return ``log p(value)``, shape ``(S, B)``, in nats."""
-        bent = (value - self.loc) * (-self.log_scale).exp()
-        noise, log_det = self.warp(bent, self.context, inverse=True)
+        straight, log_det = self.warp(value, self.context, inverse=True)
+        noise = (straight - self.loc) * (-self.log_scale).exp()
         return standard_log_prob(noise) + log_det - self.log_scale.sum(-1)
 
 

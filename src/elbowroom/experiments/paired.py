@@ -21,9 +21,9 @@ def seeds(bench: Bench) -> range:
     return range(bench.seed, bench.seed + (1 if bench.quick else SEEDS))
 
 
-def spread_out(bench: Bench, part: Any) -> Any:
-    """Return test rows at even distances, so that sorted classes are all there."""
-    every = max(len(part) // bench.count(TESTED), 1)
+def spread_out(bench: Bench, part: Any, count: int = TESTED) -> Any:
+    """Return `count` rows or so at even distances, so that sorted classes are all there."""
+    every = max(len(part) // bench.count(count), 1)
     return part.take(slice(0, None, every))
 
 

@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[int | None, bool, str]] = {
 
 
 class Flow(Family):
-    """``z = μ + σ T(ε; h)``: μ, log σ and the context h from the network, T learned and shared.
+    """``z = T(μ + σ ε; h)``: μ, log σ and the context h from the network, T learned and shared.
 
     Args:
         dim: length of z.

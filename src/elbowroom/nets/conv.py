@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from elbowroom.errors import UserError
 from elbowroom.nets.activations import activation
+from elbowroom.nets.starts import keep_variance
 from elbowroom.part import Part
 
 
@@ -73,6 +74,7 @@ class ConvEncoder(Part):
         head = [nn.Linear(width, hidden), activation(act)] if hidden else []
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Sequential(*head, nn.Linear(hidden or width, outputs))
+        keep_variance([*self.layers, *self.head], act)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.layers(x.reshape(-1, *self.shape)))
@@ -120,6 +122,7 @@ class ConvDecoder(Part):
             )
             layers += [activation(act)] if stage < len(outs) - 1 else []
         self.layers = nn.Sequential(*layers)
+        keep_variance([*self.head, *self.layers], act)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.layers(self.head(z.flatten(1)).reshape(-1, *self.start))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from elbowroom.distributions.tokens import EMITTED, PAD, START, UNKNOWN
+from elbowroom.distributions.tokens import EMITTED, END, PAD, START, UNKNOWN
 from elbowroom.errors import unknown
 from elbowroom.part import Part
 
@@ -109,6 +109,7 @@ class SequenceDecoder(Part):
         word_dropout: probability in training that an input word is hidden (``<unknown>``), so
             that the context has to tell it.
         dropout: probability of dropping an entry of embeddings and states in training.
+        empty: whether a sequence may be empty; if not, no end mark comes first.
 
     Shape:
         contexts ``(N, context)``, words ``(N, T)`` int64.
@@ -130,9 +131,10 @@ class SequenceDecoder(Part):
         skip: bool = False,
         word_dropout: float = 0.0,
         dropout: float = 0.0,
+        empty: bool = True,
     ) -> None:
         super().__init__()
-        self.vocabulary, self.context = vocabulary, context
+        self.vocabulary, self.context, self.empty = vocabulary, context, empty
         self.embedding, self.hidden, self.cell, self.layers = embedding, hidden, cell, layers
         self.every_step, self.skip = every_step, skip
         self.word_dropout, self.dropout = word_dropout, dropout
@@ -157,7 +159,9 @@ class SequenceDecoder(Part):
         read = F.pad(self.hidden_words(words[:, :-1]), (1, 0), value=START)
         inputs = self.inputs(context, self.dropped(self.embed(read)))
         states = run(self.rnn, inputs, lengths, self.start(context))
-        states = self.dropped(self.features(context, states)).flatten(0, 1)
+        states = self.dropped(self.features(context, states))
+        first = None if self.empty else self.opening(states[:, 0])
+        states = states.flatten(0, 1)
         target, real = words.flatten(), (words != PAD).flatten()
         if whole(words):
             scored = self.score(states, target).masked_fill(~real, 0.0)
@@ -165,7 +169,15 @@ class SequenceDecoder(Part):
             rows = real.nonzero().squeeze(1)
             there = self.score(states[rows], target[rows])
             scored = there.new_zeros(len(target)).index_copy(0, rows, there)
-        return scored.view_as(words).sum(1)
+        scored = scored.view_as(words)
+        if first is not None:
+            opened = first.gather(1, (words[:, :1] - END).clamp(min=0))
+            scored = torch.cat([opened.masked_fill(words[:, :1] == PAD, 0.0), scored[:, 1:]], 1)
+        return scored.sum(1)
+
+    def opening(self, states: Tensor) -> Tensor:
+        """Return ``log p(x_1)`` where it is not the end mark, ``(N, V - EMITTED)``, nats."""
+        return F.pad(self.output(states)[:, 1:].log_softmax(1), (1, 0), value=-torch.inf)
 
     def score(self, states: Tensor, target: Tensor) -> Tensor:
         """Return ``log softmax(states)[target]``, ``(M, hidden)`` and ``(M,) -> (M,)``, nats."""
@@ -189,6 +201,10 @@ class SequenceDecoder(Part):
         vectors = self.embed(word.unsqueeze(1))
         states, state = self.rnn(self.inputs(context, vectors), state)
         logits = self.output(self.features(context, states).squeeze(1))
+        if not self.empty:
+            end, words = logits.split((1, logits.shape[1] - 1), 1)
+            end = end.masked_fill((word == START).unsqueeze(1), -torch.inf)
+            logits = torch.cat([end, words], 1)
         return F.pad(logits, (EMITTED, 0), value=-torch.inf), state
 
     def inputs(self, context: Tensor, vectors: Tensor) -> Tensor:

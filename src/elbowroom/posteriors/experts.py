@@ -18,7 +18,7 @@ from torch.distributions import Distribution
 from elbowroom.conditional import Joint
 from elbowroom.distributions.gaussian import Gaussian
 from elbowroom.draw import Draw, Measure, Site
-from elbowroom.errors import UserError
+from elbowroom.errors import UserError, unknown
 from elbowroom.part import Part
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import MASK, Scope
@@ -103,18 +103,23 @@ class Mixture(Posterior):
 
     An expert may infer more than the shared latent, given as a
     :class:`~elbowroom.conditional.Product`: private latents, which a group without it knows
-    nothing of and leaves to the prior. A modality outside the group is so explained by the shared
-    latent alone. Were its private latent inferred from itself all the same, that would hold
-    everything, and the shared one nothing.
+    nothing of. There it has the auxiliary distribution, one for all data, if its modality is to be
+    explained, else the prior. A modality outside the group is so explained by the shared latent
+    alone. Were its private latent inferred from itself all the same, that would hold everything,
+    and the shared one nothing. An auxiliary distribution of its own lets the likelihood be vague
+    there and sharp where the private latent is inferred or drawn from the prior.
 
     Args:
         experts: modality name to conditional (of the shared latent) or product; each is given
             its own modality.
         name: the shared latent's name.
         prior: the model's prior, by reference; needed with private latents.
+        auxiliary: the private latents' distributions, by name, where their modality is in scope
+            and not in the group; None is the prior.
 
     Raises:
-        UserError: there are private latents and no prior to draw them from.
+        UserError: there are private latents and no prior to draw them from; an auxiliary
+            distribution of what is no private latent.
 
     References:
         MMVAE+: Enhancing the Generative Quality of Multimodal VAEs without Compromises
@@ -123,19 +128,29 @@ class Mixture(Posterior):
 
     experts: Any
     prior: Any
+    auxiliary: Any
 
     def __init__(
-        self, experts: Mapping[str, nn.Module], name: str = "z", prior: nn.Module | None = None
+        self,
+        experts: Mapping[str, nn.Module],
+        name: str = "z",
+        prior: nn.Module | None = None,
+        auxiliary: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.experts, self.name, self.prior = experts, name, prior
-        inferred = [n for e in self.experts.values() for n in getattr(e, "names", ()) if n != name]
-        self.names = (name, *dict.fromkeys(inferred))
-        if inferred and prior is None:
+        self.auxiliary = auxiliary
+        inferring = ((n, m) for m, e in self.experts.items() for n in getattr(e, "names", ()))
+        self.owner = {n: m for n, m in inferring if n != name}
+        self.names = (name, *self.owner)
+        if self.owner and prior is None:
             raise UserError(
-                f"{', '.join(inferred)} is private to an expert: give the prior, from which it is "
-                "drawn where that expert is not asked"
+                f"{', '.join(self.owner)} is private to an expert: give the prior, from which it "
+                "is drawn where that expert is not asked"
             )
+        for one in auxiliary or ():
+            if one not in self.owner:
+                raise unknown("private latent", one, list(self.owner))
 
     def groups(self, there: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the groups of the modalities in scope."""
@@ -188,15 +203,19 @@ class Mixture(Posterior):
     def component(
         self, group: Sequence[str], inferred: Mapping[str, Component], scope: Scope, size: int
     ) -> Component:
-        """Return what a group infers, and the prior of the latents it knows nothing of."""
+        """Return what a group infers, and what stands for the latents it knows nothing of."""
         found = {name: q for m in group for name, q in inferred[m].items()}
         factors = [(inferred[m][self.name], scope.get(m + MASK)) for m in group]
         found[self.name] = self.together(factors)
-        missing = [name for name in self.names if name not in found]
-        if missing and self.prior is not None:
-            for name, p in self.prior.condition(scope, missing).items():
-                found[name] = p.expand(torch.Size((1, size)))
+        for name in [name for name in self.names if name not in found]:
+            found[name] = self.unasked(name, scope).expand(torch.Size((1, size)))
         return found
+
+    def unasked(self, name: str, scope: Scope) -> Distribution:
+        """Return a private latent's distribution where its own expert is not asked."""
+        if self.auxiliary and name in self.auxiliary and self.owner[name] in scope:
+            return self.auxiliary[name](scope)
+        return self.prior.condition(scope, [name])[name]
 
 
 class MixtureOfExperts(Mixture):

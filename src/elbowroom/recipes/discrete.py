@@ -26,6 +26,7 @@ from elbowroom.recipes.base import (
     network_for,
 )
 from elbowroom.recipes.vae import AVERAGED
+from elbowroom.schedules import Linear
 from elbowroom.shapes import Batch
 
 GRADIENTS = ("gumbel", "straight-through", "reinforce", "leave-one-out", "nvil")
@@ -41,6 +42,7 @@ def discrete_vae(
     act: str = "relu",
     gradient: str = "leave-one-out",
     temperature: float = 0.3,
+    warmup: int = 0,
     samples: int = 0,
 ) -> Recipe:
     """Bernoulli latents with a learned prior; linear networks unless `hidden` says otherwise.
@@ -57,6 +59,7 @@ def discrete_vae(
         act: nonlinearity.
         gradient: gumbel, straight-through, reinforce, leave-one-out or nvil.
         temperature: of the Gumbel-softmax relaxation.
+        warmup: steps over which the KL term's weight rises from 0 to 1.
         samples: particles per datum; 0 is 4 for leave-one-out and 1 for the others.
     """
     p = likelihood_for(likelihood, spec, data)
@@ -68,7 +71,8 @@ def discrete_vae(
         posterior=Conditional(encoder(kind, spec, p, hidden, bits.size, act), bits, "x"),
     )
     estimator = gradient_for(gradient, spec, temperature)
-    objective = ELBO(samples or (4 if gradient == "leave-one-out" else 1), estimator)
+    weight = Linear(0.0, 1.0, warmup) if warmup else 1.0
+    objective = ELBO(samples or (4 if gradient == "leave-one-out" else 1), estimator, beta=weight)
     chosen = {"likelihood": likelihood_name(p), "networks": kind, "gradient": gradient}
     return Recipe(model, objective, dict(AVERAGED), chosen)
 

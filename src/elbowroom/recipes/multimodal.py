@@ -109,7 +109,10 @@ def mmvae(
 
     prior = look.prior(learned(latent_dim), learned)
     posterior = MixtureOfExperts(
-        look.experts(laplace, laplace), SHARED, prior if private_dim else None
+        look.experts(laplace, laplace),
+        SHARED,
+        prior if private_dim else None,
+        look.auxiliary(Laplace),
     )
     gradient = DoublyReparameterised(biased=True) if dreg else None
     weights = look.weights() if balance else None
@@ -130,6 +133,7 @@ def mopoe(
     networks: str = "auto",
     act: str = "relu",
     beta: float = 2.5,
+    warmup: int = 0,
     samples: int = 1,
     balance: bool = True,
 ) -> Recipe:
@@ -145,13 +149,18 @@ def mopoe(
         networks: auto, mlp, gated, conv or resnet.
         act: nonlinearity.
         beta: weight of the KL term.
+        warmup: steps over which it rises from 0 to beta.
         samples: particles of every subset.
         balance: whether to weigh modalities to equal numbers of entries.
     """
     look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act)
     prior = look.prior(StandardNormal(latent_dim), StandardNormal)
     posterior = MixtureOfProducts(
-        look.experts(Gaussian, Gaussian), SHARED, prior if private_dim else None
+        look.experts(Gaussian, Gaussian),
+        SHARED,
+        prior if private_dim else None,
+        look.auxiliary(Gaussian),
     )
-    bound = ELBO(samples, beta=beta, weights=look.weights() if balance else None)
+    weight = Linear(0.0, beta, warmup) if warmup else beta
+    bound = ELBO(samples, beta=weight, weights=look.weights() if balance else None)
     return Recipe(Model(prior, look.likelihood(), posterior), bound, chosen=look.chosen)

@@ -66,7 +66,7 @@ def iaf_vae(
     scale: str | float = "auto",
     networks: str = "auto",
     act: str = "relu",
-    transforms: int = 2,
+    transforms: int = 4,
     flow_hidden: Sequence[int] = (320,),
     context: int = 64,
     warmup: int = 2000,

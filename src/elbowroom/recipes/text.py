@@ -72,6 +72,7 @@ def sentence_vae(
     warmup: int = 0,
     ramp: str = "linear",
     beta: float = 1.0,
+    empty: bool = True,
 ) -> Recipe:
     """A sentence from one Gaussian vector: the language model above, told what to say.
 
@@ -93,10 +94,11 @@ def sentence_vae(
         warmup: steps over which the KL term's weight rises from 0 to beta.
         ramp: how it rises, linear or logistic.
         beta: weight of the KL term.
+        empty: whether a sentence may be empty.
     """
     words = writer(spec, data, latent_dim, embedding=embedding, hidden=hidden, cell=cell,
                    layers=layers, every_step=every_step, skip=skip, word_dropout=word_dropout,
-                   dropout=dropout)  # fmt: skip
+                   dropout=dropout, empty=empty)  # fmt: skip
     q = Gaussian(latent_dim)
     reader = SequenceEncoder(
         len(spec.vocabulary or ()), q.size, embedding, hidden // (1 + bidirectional), cell, layers,
@@ -123,7 +125,7 @@ def selfies_vae(
     pool: str = "mean",
     skip: bool = True,
     word_dropout: float = 0.0,
-    free_bits: float = 12.0,
+    free_bits: float = 4.0,
     beta: float = 1.0,
     warmup: int = 500,
 ) -> Recipe:
@@ -146,7 +148,7 @@ def selfies_vae(
     """
     made = sentence_vae(
         spec, data, latent_dim, embedding, hidden, cell, layers, pool=pool, skip=skip,
-        word_dropout=word_dropout, free_bits=free_bits, beta=beta, warmup=warmup,
+        word_dropout=word_dropout, free_bits=free_bits, beta=beta, warmup=warmup, empty=False,
     )  # fmt: skip
     made.chosen["notation"] = str(spec.options.get("notation", "as it comes"))
     made.settings["batch_size"] = 128

@@ -16,6 +16,7 @@ from elbowroom.families.location_scale import Laplace
 from elbowroom.families.standardised import Standardised
 from elbowroom.nets.joined import Joined
 from elbowroom.nets.standardise import Standardise
+from elbowroom.priors.standard import Learned
 from elbowroom.recipes.base import decoder, encoder, likelihood_for, likelihood_name, network_for
 from elbowroom.shapes import Batch
 
@@ -105,6 +106,16 @@ class Views:
         """
         own = {PRIVATE + name: private(self.private) for name in self.names if self.private}
         return Product({SHARED: shared, **own})
+
+    def auxiliary(self, family: Any) -> dict[str, nn.Module] | None:
+        """Return what a private latent is for the experts of other modalities, if there is one.
+
+        Args:
+            family: makes a family of the dimension it is given.
+        """
+        if not self.private:
+            return None
+        return {PRIVATE + name: Learned(family(self.private)) for name in self.names}
 
     def weights(self) -> Mapping[str, float] | None:
         """Return what brings every modality to as many entries as the largest; None for 1 each."""
