@@ -15,9 +15,12 @@ from benchmarks import table
 from benchmarks.rows import Row
 from benchmarks.timing import Options
 
-NAMES = ("importing", "engine", "pythae_mlp", "pythae_conv", "likelihood", "peak")
+NAMES = ("importing", "engine", "pythae_mlp", "pythae_conv", "likelihood", "peak", "cells")
 ONCE = ("importing", "peak")  # one thread says it all
-NEED_PYTHAE = ("pythae_mlp", "pythae_conv", "likelihood")
+NEEDS = {
+    "pythae_mlp": "pythae", "pythae_conv": "pythae", "likelihood": "pythae", "cells": "scvi",
+}  # fmt: skip
+WHERE = {"pythae": "the bench extra", "scvi": "pip install -c constraints.txt scvi-tools"}
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -55,15 +58,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def runnable(names: Sequence[str]) -> list[str]:
-    """Leave out what needs pythae where it is not installed, and say so."""
+    """Leave out what needs a peer that is not installed, and say so."""
     for name in names:
         if name not in NAMES:
             parser().error(f"no benchmark {name!r}; there are {', '.join(NAMES)}")
-    there = find_spec("pythae") is not None
-    skipped = [name for name in names if name in NEED_PYTHAE and not there]
-    if skipped:
-        print(f"left out without pythae (the bench extra): {', '.join(skipped)}", file=sys.stderr)
-    return [name for name in names if name not in skipped]
+    absent = {peer for peer in NEEDS.values() if find_spec(peer) is None}
+    for peer in sorted(absent):
+        skipped = [name for name in names if NEEDS.get(name) == peer]
+        if skipped:
+            print(
+                f"left out without {peer} ({WHERE[peer]}): {', '.join(skipped)}", file=sys.stderr
+            )
+    return [name for name in names if NEEDS.get(name) not in absent]
 
 
 def run(name: str, options: Options) -> list[Row]:

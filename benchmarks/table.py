@@ -15,7 +15,7 @@ from benchmarks.rows import Row
 from benchmarks.timing import Options, Spread
 
 HEADINGS = ("benchmark", "threads", "elbowroom", "beside", "its time", "result", "bar", "met")
-PACKAGES = ("elbowroom", "torch", "numpy", "pythae")
+PACKAGES = ("elbowroom", "torch", "numpy", "pythae", "scvi-tools")
 NOTE = (
     "One thread: CPU time; more threads, or a GPU: wall-clock time. Times are medians, of one "
     "step. Results are medians over paired rounds (least to greatest); × is how many times as "

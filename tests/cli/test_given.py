@@ -57,6 +57,24 @@ def test_without_a_condition_training_data_give_it(conditional_run: Path, tmp_pa
     np.testing.assert_array_equal(drawn, again)
 
 
+def test_a_latent_class_is_asked_for_too(tmp_path: Path) -> None:
+    """M2's label is a latent: drawn if it is not asked for, else fixed."""
+    folder = tmp_path / "m2"
+    options = ("limit=60", *SMALL, "--steps", 40, "learning_rate=0.01", "batch_size=60")
+    done = run("fit", "digits", "--model", "m2", *options, "--out", folder, "--json")
+    assert done.code == 0, done.err
+    fixed = [
+        sampled(folder, tmp_path / f"{n}.npy", "--given", f"label={n}", "--mean")[0].mean(0)
+        for n in (0, 1)
+    ]
+    free, _ = sampled(folder, tmp_path / "free.npy", "--mean")
+    assert abs(fixed[0] - fixed[1]).max() > 0
+    assert abs(free.mean(0) - fixed[0]).max() > 0
+    wrong = run("sample", folder, "--given", "colour=1", "--out", tmp_path / "no.npy")
+    assert wrong.code == 2
+    assert "Known: label" in wrong.err
+
+
 def test_every_other_verb_works(conditional_run: Path, tmp_path: Path) -> None:
     for verb in ("traverse", "interpolate", "reconstruct", "encode"):
         source = ("digits",) if verb in ("reconstruct", "encode") else ()

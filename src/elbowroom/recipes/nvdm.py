@@ -49,7 +49,9 @@ def nvdm(
         samples: particles per datum.
     """
     if spec.kind != "counts" or len(spec.shape) != 1:
-        raise UserError(f"{spec.description}: this model needs rows of counts of words")
+        raise UserError(
+            f"{spec.description}: this model needs rows of word counts, declared by kind=counts"
+        )
     length = (
         USUAL_LENGTH if data is None else max(round(float(data["x"].sum(1).float().mean())), 1)
     )

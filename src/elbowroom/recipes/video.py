@@ -54,6 +54,11 @@ def video_vae(
     """
     if prior not in PRIORS:
         raise unknown("prior", prior, PRIORS)
+    if prior == "previous" and "previous" not in spec.variables:
+        raise UserError(
+            f"{spec.name} has no frames before: give an .npz file with arrays x and previous of "
+            "equal shape, or take prior=none"
+        )
     if prior == "previous" and spec.of("previous").shape != spec.shape:
         raise UserError(f"previous has shape {spec.of('previous').shape}, x has {spec.shape}")
     latents = Gaussian(latent_dim)

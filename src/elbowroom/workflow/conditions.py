@@ -61,7 +61,8 @@ def given(
 ) -> tuple[Batch, str]:
     """Return `size` rows of every condition of a model, and where they come from in words.
 
-    What is not asked for is taken from training data drawn at random, the same row for all; where
+    A latent that is a class of the data can be asked for too; if not, it is drawn. What else is
+    not asked for is taken from training data drawn at random, the same row for all; where
     some classes are asked for, from data of those classes if there are any.
 
     Args:
@@ -76,9 +77,10 @@ def given(
     """
     there = {*columns_of(splits), *feature_names(model)}
     names = [name for name in model.conditions if name in there]
+    latents = [name for name in latent_names(model) if name in splits.spec.classes]
     for name in asked:
-        if name not in names:
-            raise no_such(name, names)
+        if name not in names + latents:
+            raise no_such(name, names + latents)
     fixed = {name: row(name, value, splits, model) for name, value in asked.items()}
     rest = [name for name in names if name not in fixed]
     batch: Batch = {
@@ -89,6 +91,11 @@ def given(
         batch |= {name: drawn[name] for name in rest}
     words = [f"{', '.join(rest)} drawn from the training data"] if rest else []
     return batch, "; ".join([*(f"{k} = {v}" for k, v in asked.items()), *words])
+
+
+def latent_names(model: Model) -> Sequence[str]:
+    """Return the names of the prior's latents."""
+    return list(getattr(model.prior, "names", None) or ())
 
 
 def no_such(name: str, names: Sequence[str]) -> UserError:
