@@ -28,6 +28,7 @@ def mvae(
     private_dim: int = 0,
     hidden: Sequence[int] = (512, 512),
     likelihood: str = "auto",
+    scale: str | float = "auto",
     networks: str = "auto",
     act: str = "silu",
     beta: float = 1.0,
@@ -43,7 +44,8 @@ def mvae(
         latent_dim: dimension of the latent that all modalities share.
         private_dim: dimension of a latent that each modality has for itself, or 0.
         hidden: widths of the encoders' hidden layers; the decoders have them in reverse.
-        likelihood: as for the VAE; auto takes grey levels under a Laplace density of scale 0.75.
+        likelihood: as for the VAE; auto takes grey levels under a Laplace density.
+        scale: of it, grey levels brought to [0, 1]; auto is 0.75; of others as for the VAE.
         networks: auto, mlp, gated, conv or resnet.
         act: nonlinearity.
         beta: weight of the KL term.
@@ -51,7 +53,7 @@ def mvae(
         subsets: random subsets of a batch, beside all modalities and each alone.
         balance: whether to weigh modalities to equal numbers of entries.
     """
-    look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act)
+    look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act, scale)
     shared = {view.name: look.read(view, Gaussian(latent_dim)) for view in look.each}
     sites = {SHARED: ProductOfExperts(shared)}
     for view in look.each if private_dim else ():
@@ -74,6 +76,7 @@ def mmvae(
     private_dim: int = 0,
     hidden: Sequence[int] = (400,),
     likelihood: str = "auto",
+    scale: str | float = "auto",
     networks: str = "auto",
     act: str = "relu",
     samples: int = 10,
@@ -89,7 +92,8 @@ def mmvae(
         latent_dim: dimension of the latent that all modalities share.
         private_dim: dimension of a latent that each modality has for itself, or 0.
         hidden: widths of the encoders' hidden layers; the decoders have them in reverse.
-        likelihood: as for the VAE; auto takes grey levels under a Laplace density of scale 0.75.
+        likelihood: as for the VAE; auto takes grey levels under a Laplace density.
+        scale: of it, grey levels brought to [0, 1]; auto is 0.75; of others as for the VAE.
         networks: auto, mlp, gated, conv or resnet.
         act: nonlinearity.
         samples: particles of every expert; the paper has 30.
@@ -99,7 +103,7 @@ def mmvae(
             a mixture; the plain pathwise one is not.
         balance: whether to weigh modalities to equal numbers of entries.
     """
-    look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act)
+    look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act, scale)
 
     def laplace(dim: int) -> Laplace:
         return Laplace(dim, scale="softmax")
@@ -130,6 +134,7 @@ def mopoe(
     private_dim: int = 0,
     hidden: Sequence[int] = (400,),
     likelihood: str = "auto",
+    scale: str | float = "auto",
     networks: str = "auto",
     act: str = "relu",
     beta: float = 2.5,
@@ -145,7 +150,8 @@ def mopoe(
         latent_dim: dimension of the latent that all modalities share.
         private_dim: dimension of a latent that each modality has for itself, or 0.
         hidden: widths of the encoders' hidden layers; the decoders have them in reverse.
-        likelihood: as for the VAE; auto takes grey levels under a Laplace density of scale 0.75.
+        likelihood: as for the VAE; auto takes grey levels under a Laplace density.
+        scale: of it, grey levels brought to [0, 1]; auto is 0.75; of others as for the VAE.
         networks: auto, mlp, gated, conv or resnet.
         act: nonlinearity.
         beta: weight of the KL term.
@@ -153,7 +159,7 @@ def mopoe(
         samples: particles of every subset.
         balance: whether to weigh modalities to equal numbers of entries.
     """
-    look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act)
+    look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act, scale)
     prior = look.prior(StandardNormal(latent_dim), StandardNormal)
     posterior = MixtureOfProducts(
         look.experts(Gaussian, Gaussian),

@@ -26,6 +26,7 @@ def poise(
     latent_dim: int = 20,
     hidden: Sequence[int] = (512,),
     likelihood: str = "auto",
+    scale: str | float = "auto",
     networks: str = "auto",
     act: str = "relu",
     sweeps: int = 15,
@@ -42,7 +43,8 @@ def poise(
         data: training columns by name, to standardise by.
         latent_dim: dimension of each modality's latent.
         hidden: widths of the encoders' hidden layers; the decoders have them in reverse.
-        likelihood: as for the VAE; auto takes grey levels under a Laplace density of scale 0.75.
+        likelihood: as for the VAE; auto takes grey levels under a Laplace density.
+        scale: of it, grey levels brought to [0, 1]; auto is 0.75; of others as for the VAE.
         networks: auto, mlp, gated, conv or resnet.
         act: nonlinearity.
         sweeps: of a Gibbs chain.
@@ -53,7 +55,7 @@ def poise(
         samples: particles for the covariances.
         balance: whether to weigh modalities to equal numbers of entries.
     """
-    look = views(spec, data, latent_dim, 0, hidden, likelihood, networks, act)
+    look = views(spec, data, latent_dim, 0, hidden, likelihood, networks, act, scale)
     names = {view.name: f"z_{view.name}" for view in look.each}
     prior = PairwiseEnergy(dict.fromkeys(names.values(), latent_dim), sweeps)
     parts = {v.name: look.written(v, [names[v.name]], latent_dim) for v in look.each}

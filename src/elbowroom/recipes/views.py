@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from elbowroom.conditional import Conditional, Product
@@ -115,7 +117,7 @@ class Views:
         """
         if not self.private:
             return None
-        return {PRIVATE + name: Learned(family(self.private)) for name in self.names}
+        return {PRIVATE + name: narrow(Learned(family(self.private))) for name in self.names}
 
     def weights(self) -> Mapping[str, float] | None:
         """Return what brings every modality to as many entries as the largest; None for 1 each."""
@@ -130,6 +132,17 @@ class Views:
         return {view.name: f"{likelihood_name(view.family)}, {view.kind}" for view in self.each}
 
 
+@torch.no_grad()
+def narrow(part: Learned) -> Learned:
+    """Start a distribution of location 0 at a tenth of the prior's scale.
+
+    A likelihood that is to be vague here and sharp elsewhere has to tell the two apart.
+    """
+    _, log_scale = part.output.chunk(2, -1)
+    log_scale.fill_(math.log(0.1))
+    return part
+
+
 def views(
     spec: DataSpec,
     data: Batch | None,
@@ -139,6 +152,7 @@ def views(
     likelihood: str,
     networks: str,
     act: str,
+    scale: str | float = "auto",
 ) -> Views:
     """Look at every modality of a data set.
 
@@ -156,16 +170,19 @@ def views(
     each = []
     for name in spec.modalities:
         one = spec.of(name)
-        family = family_for(likelihood, one, data, name)
+        family = family_for(likelihood, one, data, name, scale)
         each.append(View(name, one, family, network_for(networks, one)))
     return Views(each, hidden, act, shared, private)
 
 
-def family_for(likelihood: str, spec: DataSpec, data: Batch | None, name: str) -> Family:
+def family_for(
+    likelihood: str, spec: DataSpec, data: Batch | None, name: str, scale: str | float
+) -> Family:
     """Return one modality's likelihood."""
     if likelihood != "auto" or spec.kind != "levels":
-        scale = "entry" if spec.kind == "real" else "network"
         return likelihood_for(likelihood, spec, data, scale, name)
     affine = Standardise(spec.shape)
     affine.scale.fill_((spec.levels or 256) - 1)
-    return Standardised(Laplace(spec.shape, scale=UNIT_SCALE), affine)
+    return Standardised(
+        Laplace(spec.shape, scale=UNIT_SCALE if scale == "auto" else scale), affine
+    )
