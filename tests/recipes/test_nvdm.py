@@ -35,5 +35,5 @@ def test_reconstructions_have_the_documents_length_and_samples_the_mean_one() ->
 
 @pytest.mark.parametrize("name", ["table", "colours"])
 def test_other_data_than_counts_are_refused(name: str) -> None:
-    with pytest.raises(UserError, match="needs rows of counts of words"):
+    with pytest.raises(UserError, match="needs rows of word counts"):
         nvdm(tiny(name).spec)
