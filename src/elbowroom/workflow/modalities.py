@@ -149,8 +149,22 @@ def draw_several(artist: Artist) -> None:
         )
 
 
-def pairs_figure(data: Batch, rebuilt: Batch, names: Sequence[str], spec: DataSpec) -> Any:
-    """Return a figure of data over their reconstructions, modality by modality."""
+def pairs_figure(
+    data: Batch,
+    rebuilt: Batch,
+    names: Sequence[str],
+    spec: DataSpec,
+    given: str = "all modalities",
+) -> Any:
+    """Return a figure of data over their reconstructions, modality by modality.
+
+    Args:
+        data: as many rows as are to be shown.
+        rebuilt: likewise.
+        names: of the modalities.
+        spec: what is known of the data.
+        given: in words, what reconstructions were made from.
+    """
     from elbowroom.plots.modalities import picture_rows
 
     rows = [row for n in names for row in ((n, data[n]), ("model", rebuilt[n]))]
@@ -158,7 +172,7 @@ def pairs_figure(data: Batch, rebuilt: Batch, names: Sequence[str], spec: DataSp
         shown(rows, [n for n in names for _ in range(2)], spec),
         range(2, len(rows), 2),
         title="Reconstructions",
-        subtitle="held-out data over the model's, all modalities given",
+        subtitle=f"held-out data over the model's, {given} given",
     )
 
 
