@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
     print(table.NOTE + "\n\n" + table.markdown(rows))
     folder = asked.out or (None if asked.quick else RESULTS)
-    if folder is not None:
+    if folder is not None and rows:
         table.write(folder, rows, facts)
     return rows
 
