@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -132,3 +133,30 @@ def said(figure: Any) -> list[str]:
 )
 def test_short(value: float, text: str) -> None:
     assert short(value) == text
+
+
+def test_dimensions_of_several_latents_are_told_apart_without_a_warning() -> None:
+    made = [
+        {"step": step, "kl_per_dimension/a": [1.0, 2.0], "kl_per_dimension/b": [3.0, 4.0]}
+        for step in (1, 2, 3)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = training_curves(made)
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+
+
+def test_a_panel_of_validation_values_alone_has_no_legend_and_no_warning() -> None:
+    made = [
+        {
+            "step": step,
+            "validation/kl_per_dimension/a": [1.0],
+            "validation/kl_per_dimension/b": [3.0],
+        }
+        for step in (1, 2)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert training_curves(made).axes[0].get_legend() is None

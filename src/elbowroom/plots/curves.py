@@ -47,7 +47,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
         draw_series(axes, series, CLASSES[index % len(CLASSES)] if many else None)
     axes.set_title(panel.title)
     dress(axes, panel.unit)
-    if many:
+    if many and axes.get_legend_handles_labels()[0]:
         axes.legend(handlelength=1, fontsize=7)
     if panel.unit:
         cut_early(axes, panel)
@@ -65,12 +65,15 @@ def dress(axes: Axes, unit: str) -> None:
 def draw_series(axes: Axes, series: Series, colour: str | None) -> None:
     """Draw one quantity, a line for each of its dimensions; validation lies over training."""
     steps, values = series.arrays()
-    colour = colour or (MODEL if series.held_out else DATA)
     name = plain(series.name or ("validation" if series.held_out else "train"))
     if values.ndim > 1:
         if not series.held_out:
-            axes.plot(steps, values.reshape(len(steps), -1), color=THIRD, lw=0.8, alpha=0.6)
+            drawn = axes.plot(steps, values.reshape(len(steps), -1), lw=0.8, alpha=0.6)
+            for line in drawn:
+                line.set_color(colour or THIRD)
+            drawn[0].set_label(name)
         return
+    colour = colour or (MODEL if series.held_out else DATA)
     few = len(steps) <= 12
     style: dict[str, Any] = {"marker": "o", "markersize": 3} if few else {}
     line, order = (1.8, 3) if series.held_out else (1.3, 2)
