@@ -10,10 +10,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from benchmarks.rows import Row
 from benchmarks.timing import Options, Spread
 
+EARLIER = "some rows of"
+Facts = dict[str, str | int]
 HEADINGS = ("benchmark", "threads", "elbowroom", "beside", "its time", "result", "bar", "met")
 PACKAGES = ("elbowroom", "torch", "numpy", "pythae", "scvi-tools")
 NOTE = (
@@ -23,9 +26,9 @@ NOTE = (
 )
 
 
-def machine(options: Options) -> dict[str, str | int]:
+def machine(options: Options) -> Facts:
     """Return what the table was taken on."""
-    facts: dict[str, str | int] = {
+    facts: Facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": processor(),
         "cores": os.cpu_count() or 0,
@@ -107,7 +110,50 @@ def written_line(line: Sequence[str], widths: Sequence[int]) -> str:
     return "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
 
 
-def write(folder: Path, rows: Sequence[Row], facts: dict[str, str | int]) -> None:
+def standing(folder: Path) -> tuple[list[Row], Facts]:
+    """Read the rows that stand in a folder, of the last day, and what they were taken on."""
+    days = sorted(folder.glob("????-??-??.json"))
+    if not days:
+        return [], {}
+    kept = json.loads(days[-1].read_text(encoding="utf-8"))
+    return [row_of(one) for one in kept["rows"]], kept["machine"]
+
+
+def row_of(kept: dict[str, Any]) -> Row:
+    """Return a row from what the JSON holds of it."""
+    values = {name: value for name, value in kept.items() if name != "met"}
+    for name in ("ours", "theirs", "result"):
+        values[name] = None if values[name] is None else Spread(**values[name])
+    return Row(**values)
+
+
+def differences(facts: Facts, others: Facts) -> list[str]:
+    """Name what two tables were not both taken on; the day, and what one lacks, do not count."""
+    known = [n for n in facts if n in others and n != "date"]
+    pairs = {name: (facts[name], others[name]) for name in known}
+    return [n for n, pair in pairs.items() if pair[0] != pair[1] and "not installed" not in pair]
+
+
+def merged(rows: Sequence[Row], standing: Sequence[Row]) -> list[Row]:
+    """Return rows in the place of those of the same name, threads and opponent; new ones last."""
+    if not standing:
+        return list(rows)
+    fresh = {(row.name, row.threads, row.against, row.unit): row for row in rows}
+    places = [(row.name, row.threads, row.against, row.unit) for row in standing]
+    kept = [fresh.pop(place, row) for place, row in zip(places, standing)]
+    return [*kept, *fresh.values()]
+
+
+def together(facts: Facts, standing: Facts) -> Facts:
+    """Return what a merged table was taken on: its days, and packages that only one had."""
+    lacking = [n for n in facts if facts[n] == "not installed" and n in standing]
+    days = {*str(standing.get(EARLIER, "")).split(", "), str(standing.get("date", ""))}
+    earlier = ", ".join(sorted(days - {"", str(facts["date"])}))
+    found = facts | {name: standing[name] for name in lacking}
+    return found | {EARLIER: earlier} if earlier else found
+
+
+def write(folder: Path, rows: Sequence[Row], facts: Facts) -> None:
     """Write ``<date>.json`` and ``results.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     listed = [asdict(row) | {"met": row.met} for row in rows]

@@ -112,6 +112,31 @@ def test_the_table_is_printed_and_written(
     assert all(row.name in page for row in rows)
 
 
+def test_a_part_takes_the_place_of_its_own_rows_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Row("import, beyond torch's", 1, "torch", None, None, Spread(9.0, 9.0, 9.0), "s", 0.5)
+    other = Row("convolutions", 2, "pythae", Spread(1, 1, 1), None, Spread(2, 1, 3), "×", 0.97)
+    facts = table.machine(Options()) | {"date": "2000-01-01"}
+    table.write(tmp_path, [old, other], facts)
+    new = Row(old.name, 1, "torch", None, None, Spread(0.1, 0.1, 0.1), "s", 0.5, at_least=False)
+    added = Row("64-32-2", 1, "hand-written", None, None, Spread(1, 1, 1), "µs")
+    monkeypatch.setattr("benchmarks.__main__.run", lambda name, options: [new, added])
+    options = ["--threads", "1", "--out", str(tmp_path)]
+    main(["importing", *options])
+    rows, taken_on = table.standing(tmp_path)
+    assert rows == [new, other, added]
+    assert taken_on[table.EARLIER] == "2000-01-01"
+    assert "convolutions" in (tmp_path / "results.md").read_text(encoding="utf-8")
+    table.write(tmp_path, rows, facts | {"date": "9999-01-01", "processor": "abacus"})
+    with pytest.raises(SystemExit):
+        main(["importing", *options])
+    assert "another processor" in capsys.readouterr().err
+    monkeypatch.setattr("benchmarks.__main__.runnable", lambda names: list(names))
+    main(["--threads", "1", "2", "--out", str(tmp_path / "new")])
+    assert len(table.standing(tmp_path / "new")[0]) > 2
+
+
 def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["speed"])
