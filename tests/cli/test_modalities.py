@@ -10,7 +10,9 @@ import torch
 from commands import run
 from PIL import Image
 
+from elbowroom.data.spec import DataSpec, Variable
 from elbowroom.data.tiny import several
+from elbowroom.workflow.columns import side_by_side
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,37 @@ def test_what_is_not_there_is_named(fitted: Path, pairs: Path, tmp_path: Path) -
     vae = run("fit", "digits", "--model", "mmvae", "limit=20", "--out", tmp_path / "r")
     assert vae.code == 2
     assert "takes several modalities" in vae.err
+
+
+def test_a_run_on_pairs_of_tables_draws_their_columns(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(60, 3)), rng.normal(size=(60, 2))
+    np.savez(tmp_path / "two.npz", blood=left, scan=right)
+    given = ("latent_dim=2", "hidden=[8]", "evaluate.samples=3", "--steps", 5, "--quiet")
+    folder = tmp_path / "run"
+    done = run("fit", tmp_path / "two.npz", "--model", "mvae", *given, "--out", folder)
+    assert done.code == 0, done.err
+    drawn = {path.stem for path in (folder / "figures").glob("*.png")}
+    assert {"columns", "cross-columns", "sampled-columns", "correlations"} <= drawn
+    report = (folder / "report.html").read_text()
+    assert "its own withheld" in report
+    refused = run(
+        "reconstruct", folder, tmp_path / "two.npz", "--rate", "--out", tmp_path / "r.npz"
+    )
+    assert refused.code == 2
+    assert "this run's are 2 modalities: blood, scan; --from and --into" in refused.err
+
+
+def test_columns_of_several_tables_stand_side_by_side() -> None:
+    spec = DataSpec(
+        "two", "several", (4,),
+        variables={
+            "blood": Variable("real", (3,), names=("salt", "iron", "zinc")),
+            "scan": Variable("real", (2,)),
+        },
+    )  # fmt: skip
+    batch = {"blood": torch.ones(2, 3), "scan": torch.ones(2, 2)}
+    batch["scan.mask"] = torch.tensor([True, False])
+    values, names = side_by_side(batch, ("blood", "scan"), spec, 4)
+    assert names == ["blood salt", "blood iron", "scan 1", "scan 2"]
+    assert np.isnan(values).tolist() == [[False] * 4, [False, False, True, True]]

@@ -15,6 +15,7 @@ from elbowroom.errors import UserError, unknown
 from elbowroom.evaluate.coherence import only, translate
 from elbowroom.model import Model
 from elbowroom.shapes import Batch
+from elbowroom.workflow.columns import draw_columns, table_names
 from elbowroom.workflow.pictures import as_pictures
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ def padded(pictures: np.ndarray) -> np.ndarray:
 def draw_several(artist: Artist) -> None:
     """Draw what the model writes given all modalities, given each alone, and given nothing."""
     spec, model = artist.spec, artist.model
-    names = [n for n in chosen(model, spec, (), "") if spec.of(n).image is not None]
+    every = chosen(model, spec, (), "")
+    draw_columns(artist, table_names(spec, every))
+    names = [n for n in every if spec.of(n).image is not None]
     if not names:
         return
     few = {k: v[:SHOWN] for k, v in artist.test.items()}

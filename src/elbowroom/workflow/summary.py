@@ -68,11 +68,24 @@ SHOWING_DATA = (
     "traversals",
     "samples",
     "cross",
+    "columns",
+    "cross-columns",
+    "sampled-columns",
     "latents",
     "correlations",
 )
 FIGURES = {
-    "Pictures": ("reconstructions", "cross", "samples", "molecules", "correlations", "snapshots"),
+    "Pictures": (
+        "reconstructions",
+        "columns",
+        "cross",
+        "cross-columns",
+        "samples",
+        "sampled-columns",
+        "molecules",
+        "correlations",
+        "snapshots",
+    ),
     "Latent space": ("latents", "manifold", "traversals", "interpolations", "kl"),
     "Training": ("training", "likelihoods"),
 }
