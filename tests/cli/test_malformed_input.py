@@ -94,6 +94,8 @@ def test_folder_without_pictures(tmp_path: Path) -> None:
     refused("notes", tmp_path, "fit", tmp_path / "notes")
 
 
+NO_MEMORY = r"^elbowroom: model: vae cannot be made with latent_dim=1\d+: out of memory[^[]*$"
+
 # what is wrong: (what follows `fit`, what the message says)
 KEYS: dict[str, tuple[tuple[object, ...], str]] = {
     "unknown data set": (("digist",), "digits"),
@@ -135,6 +137,14 @@ KEYS: dict[str, tuple[tuple[object, ...], str]] = {
     "no latents": (("digits", "latent_dim=0"), "latent_dim|at least 1"),
     "negative samples": (("digits", "samples=-2"), "samples"),
     "evaluate samples in words": (("digits", "evaluate.samples=many"), "samples"),
+    "more latents than memory": (("digits", "latent_dim=1000000000000"), NO_MEMORY),
+    "more latents than numbers": (("digits", f"latent_dim={10**20}"), NO_MEMORY),
+    "more particles than memory": (
+        ("digits", "--model", "iwae", "samples=1000000000000"),
+        "out of memory",
+    ),
+    "seed too large": (("digits", f"seed={10**20}"), "2\\^62"),
+    "name of nothing": (("",), "empty"),
     "too wide for memory": (("digits", "hidden=[99999999999]"), "memory|alloc"),
     "unknown activation": (("digits", "act=rellu"), "relu"),
     "unknown likelihood": (("digits", "likelihood=gausian"), "gaussian"),

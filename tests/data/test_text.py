@@ -110,13 +110,20 @@ def test_molecules_are_cut_into_atoms_and_bonds(tmp_path: Path) -> None:
         load(tmp_path / "m.smi", notation="selfie")
 
 
-def test_lines_that_a_notation_cannot_write_are_left_out_and_counted(tmp_path: Path) -> None:
-    path = write(tmp_path / "m.smi", ["CCO", "C?!C", "CN"] * 10)
+def test_lines_that_a_notation_cannot_write_are_left_out_and_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.smi", ["CCO", "C?!C", "CN", *["CCN"] * 30, "C!", "CC"])
     spec = load(path).spec
-    assert spec.n_train + spec.n_validation + spec.n_test == 20
-    assert "10 lines that cannot be written so were left out" in spec.note
-    with pytest.raises(UserError, match=r"row 2 \(line 2\) cannot be cut"):
+    assert spec.n_train + spec.n_validation + spec.n_test == 33
+    assert "2 of 35 lines cannot be read as smiles and were left out" in spec.left_out
+    assert "row 2 (line 2) 'C?!C', row 34 (line 34) 'C!'" in spec.description
+    with pytest.raises(UserError, match=r"row 2 \(line 2\): 'C\?!C' cannot be read"):
         load_like(path, spec)
+
+
+def test_a_file_of_which_much_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.smi", ["CCO", "C?!C", "CN"] * 10)
+    with pytest.raises(UserError, match=r"10 of 30 lines .* more than 10%: row 2 .*, …\. Mend"):
+        load(path)
 
 
 def test_a_text_file_of_numbers_is_a_table_unless_said_otherwise(tmp_path: Path) -> None:
@@ -138,7 +145,7 @@ def test_a_text_file_of_numbers_is_a_table_unless_said_otherwise(tmp_path: Path)
         ("s.txt.gz", gzip.compress(b"a b\n" * 900)[:-20], "cut short"),
         ("s.smi", b"", "empty"),
         ("s.smi", b"\n", "holds no sentences"),
-        ("s.smi", b"?!? 1\n" * 20, "no training sentence is left"),
+        ("s.smi", b"?!? 1\n" * 20, "20 of 20 lines cannot be read as smiles"),
         ("s.txt", b"one line\n", "1 row cannot be split"),
     ],
 )

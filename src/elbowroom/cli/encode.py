@@ -26,7 +26,10 @@ Data = Annotated[
 Out = Annotated[
     Path,
     typer.Option(
-        "--out", "-o", help="File to write: .csv, .npy, .npz, .parquet (.png for pictures)."
+        "--out",
+        "-o",
+        help="File to write: .csv, .npy, .npz, .parquet (.png for pictures, .txt for sentences, "
+        ".smi for molecules).",
     ),
 ]
 
@@ -50,7 +53,7 @@ def encode(
     from elbowroom.workflow import encoding, export
 
     use_threads(threads)
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, data)
     latents, labels = encoding.encode(folder, data, seed)
     if not latents:
         raise UserError(f"{folder}: this model has no latents, or none that data are encoded into")
@@ -109,7 +112,9 @@ def reconstruct(
     from elbowroom.workflow.modalities import count
 
     use_threads(threads)
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, data)
+    if (instead or rate) and (given or into):
+        raise UserError("--from and --into are of several modalities, --given and --rate of one")
     if instead or rate:
         values, spec = encoding.rates(folder, data, seed, instead or (), rate)
     else:

@@ -9,6 +9,7 @@ import typer
 
 from elbowroom.cli.options import Device, Json, Overwrite, Quiet, Run, Seed, Threads, use_threads
 from elbowroom.cli.output import Voice, leads, table
+from elbowroom.memory import LARGEST_SEED
 
 DEMO_STEPS = 4000
 Overrides = Annotated[
@@ -42,7 +43,8 @@ def fit(
         int | None, typer.Option("--batch-size", help="Data per update. Default: 128.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="One seed reproduces the run.")
+        int | None,
+        typer.Option("--seed", min=0, max=LARGEST_SEED, help="One seed reproduces the run."),
     ] = None,
     precision: Annotated[
         str | None,
@@ -99,9 +101,11 @@ def fit(
         return
     folder = out or default_folder(tree)
     if leads():
-        run.refuse_early(folder, overwrite)
+        run.refuse_early(folder, overwrite, tree["data"]["source"])
     made = plan.make(tree)
     voice.say(run.announcement(made, folder))
+    if made.splits.spec.left_out:
+        voice.warn(f"{made.splits.spec.name}: {made.splits.spec.left_out}")
     summary = run.fit(made, folder, overwrite=overwrite, embed=embed, progress=not quiet)
     conclude(voice, summary, folder)
 

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from elbowroom.errors import UserError
+from elbowroom.memory import shortage
+
+LESS = "ask for less: fewer samples, a smaller batch_size, or fewer data with limit="
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -27,10 +30,13 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
-        except MemoryError:
-            fail("out of memory; try a smaller batch_size, or fewer data with limit=", 2)
         except OSError as error:
             fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 2)
+        except (MemoryError, RuntimeError, TypeError, ValueError) as error:
+            short = shortage(error)
+            if short is None:
+                raise
+            fail(f"{short}; {LESS}", 2)
         except KeyboardInterrupt as error:
             fail(str(error) or "interrupted", 128 + getattr(error, "signal_number", 2))
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from elbowroom.cli.options import Json, Overwrite, Quiet, Run, Seed, Threads, use_threads
+from elbowroom.cli.options import (
+    Json,
+    Overwrite,
+    Quiet,
+    Run,
+    Seed,
+    Threads,
+    refuse_existing,
+    use_threads,
+)
 from elbowroom.cli.output import Voice
 
 
@@ -46,6 +55,8 @@ def impute(
     from elbowroom.workflow import imputing
 
     use_threads(threads)
+    for path in imputing.files_of(out, multiple):
+        refuse_existing(path, overwrite, data)
     result = imputing.impute(
         folder, data, out, samples=samples, multiple=multiple, seed=seed, overwrite=overwrite
     )

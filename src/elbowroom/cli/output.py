@@ -26,6 +26,11 @@ class Voice:
         if not self.quiet:
             typer.echo(text, err=True)
 
+    def warn(self, text: str) -> None:
+        """Tell what is wrong with the input though the work goes on, even to the quiet."""
+        if leads():
+            typer.echo(f"elbowroom: warning: {text}", err=True)
+
     def result(self, value: Any, text: str) -> None:
         """Give the result: `text` for people, `value` as JSON."""
         if leads():

@@ -227,6 +227,7 @@ def _spec(
         n_test=len(parts["test"]),
         labels=raw.labels,
         note="; ".join(note for note in (raw.note, values.note, _holes(values)) if note),
+        left_out=values.left_out,
         vocabulary=values.vocabulary,
         missing=values.missing,
         variables={name: one for name, (_, one) in values.beside.items()},

@@ -36,6 +36,7 @@ class Values:
         mask: bool like x, true where an entry is observed; None where all are.
         vocabulary: tokens by index.
         beside: other variables by name, ``(N, *shape)`` each, and what they are.
+        left_out: which rows could not be read, in words; empty where all could.
     """
 
     x: np.ndarray
@@ -48,6 +49,7 @@ class Values:
     mask: np.ndarray | None = None
     vocabulary: tuple[str, ...] | None = None
     beside: dict[str, tuple[np.ndarray, Variable]] = field(default_factory=dict)
+    left_out: str = ""
 
     @property
     def missing(self) -> float:

@@ -76,6 +76,8 @@ def read_source(
         raw = from_memory(source)
         return Source(raw.name, "array", raw)
     text = os.fspath(source)
+    if not text.strip():
+        raise UserError("the name of the data is empty; give a file, a folder or a built-in name.")
     known = builtin.find(text) if isinstance(source, str) else None
     if known is not None:
         base, entry, binarize = known

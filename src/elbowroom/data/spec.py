@@ -58,6 +58,7 @@ class DataSpec:
         labels: class names where there is a label; ``label`` indexes them.
         split: how the splits came about, in words.
         note: what was recognised beyond the kind, in words.
+        left_out: which rows could not be read, in words; empty where all could.
         vocabulary: tokens by index, for data of kind ``tokens``.
         missing: share of entries of x that are absent; where it is above 0 there is a column
             ``x.mask``, true where an entry is observed, and absent entries of x are 0.
@@ -85,6 +86,7 @@ class DataSpec:
     labels: tuple[str, ...] | None = None
     split: str = ""
     note: str = ""
+    left_out: str = ""
     vocabulary: tuple[str, ...] | None = None
     missing: float = 0.0
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -128,7 +130,7 @@ class DataSpec:
     @property
     def description(self) -> str:
         """One line: what the data were taken for, how they were split, and why."""
-        parts = [f"{self.name}: {self._values()}", self._rows(), self.note]
+        parts = [f"{self.name}: {self._values()}", self._rows(), self.note, self.left_out]
         return "; ".join(part for part in parts if part)
 
     def _values(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from elbowroom.data.files import decode, read_bytes
-from elbowroom.data.raw import Raw
+from elbowroom.data.raw import Raw, shorten
 from elbowroom.data.recognise import Values
 from elbowroom.data.spec import DataSpec
 from elbowroom.data.split import Rows
@@ -24,6 +24,9 @@ RESERVED = ("<pad>", "<start>", "<end>", "<unknown>")
 
 WRITTEN_UNKNOWN = {"<unk>", "<UNK>", "_UNK", "<unknown>"}
 """How prepared corpora write a word outside their vocabulary."""
+
+MOST_UNREADABLE, FEW_LINES = 0.1, 5
+"""Share of lines that may be left out because they cannot be read; how many are named."""
 
 Tokenizer = Callable[[Sequence[str]], list[list[str]]]
 """Cuts lines into tokens; an empty list is a line that cannot be written so."""
@@ -114,13 +117,16 @@ def recognise_text(
 
     Returns:
         The numbered rows, int64 ``(N, T)``, and which of them make up each part.
+
+    Raises:
+        UserError: no such notation, or more than a tenth of the lines cannot be read in it.
     """
     rows = _only(raw, rows)
     tokens = tokenize(raw, notation)
     written = np.array([len(row) > 0 for row in tokens])
-    note = ""
+    left_out = ""
     if not written.all():
-        note = f"{int((~written).sum())} lines that cannot be written so were left out"
+        left_out = unreadable(raw, np.flatnonzero(~written), notation or raw.notation)
         kept = np.flatnonzero(written)
         tokens = [tokens[i] for i in kept]
         rows = _only(raw, {part: index[written[index]] for part, index in rows.items()})
@@ -129,10 +135,29 @@ def recognise_text(
     found = count_tokens((tokens[i] for i in rows["train"]), vocabulary)
     longest = max(map(len, tokens)) + 1
     x, cut = number(tokens, found, length or longest)
-    notes = [note, f"{cut} sentences were cut to {length} tokens" if cut else ""]
     values = Values(x, "tokens", x.shape[1:], levels=len(found), vocabulary=found)
-    values.note = "; ".join(filter(None, notes))
+    values.note = f"{cut} sentences were cut to {length} tokens" if cut else ""
+    values.left_out = left_out
     return values, rows
+
+
+def unreadable(raw: Raw, rows: np.ndarray, notation: str) -> str:
+    """Say which lines cannot be cut into tokens: how many, and the first few.
+
+    Raises:
+        UserError: they are so many that the file is not what it was taken for.
+    """
+    named = [f"{raw.row(i)} {shorten((raw.sentences or [])[i], 40)!r}" for i in rows[:FEW_LINES]]
+    rest = ", …" if len(rows) > FEW_LINES else ""
+    share = len(rows) / len(raw.x)
+    said = f"{len(rows)} of {len(raw.x)} lines cannot be read as {notation}"
+    listed = f"{', '.join(named)}{rest}"
+    if share > MOST_UNREADABLE:
+        raise UserError(
+            f"{raw.name}: {said}, more than {MOST_UNREADABLE:.0%}: {listed}. Mend or remove them, "
+            f"or say how lines are written with notation= ({', '.join(TOKENIZERS)})."
+        )
+    return f"{said} and were left out: {listed}"
 
 
 def _only(raw: Raw, rows: Rows) -> Rows:

@@ -114,6 +114,11 @@ def resume(
         held = held_out(model, validation, device)
         loop = Loop(state, train.to(device), held, folder, callbacks)
         loop.restore(extended=steps is not None)
+        if chosen.steps < state.count:
+            raise UserError(
+                f"steps={chosen.steps}: {folder} is at step {state.count} already; give more, or "
+                "leave it out to have the run judged anew"
+            )
         return model, loop.run()
 
 

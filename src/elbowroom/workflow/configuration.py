@@ -10,6 +10,7 @@ from typing import Any
 
 from elbowroom.data.loading import load
 from elbowroom.errors import UserError, did_you_mean
+from elbowroom.memory import LARGEST_SEED
 from elbowroom.recipes import RECIPES, recipe
 from elbowroom.schema import validated
 from elbowroom.train.settings import Settings, positive
@@ -177,8 +178,8 @@ def complete(tree: Tree) -> Tree:
     for key, value in evaluate.items():
         positive(f"evaluate.{key}", value)
     seed = tree.get("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UserError(f"seed={seed!r}: it is a whole number of at least 0")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"seed={seed!r}: it is a whole number from 0 to 2^62")
     train = as_section(tree.get("train"), "steps", "train")
     return {
         "seed": seed,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from elbowroom.data.molecules import NOTATIONS
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.train import run_folder
@@ -18,6 +19,7 @@ from elbowroom.workflow.reevaluate import spec_of
 from elbowroom.workflow.texts import interpolated, written
 
 TABLE_ENDINGS = (".csv", ".npy", ".npz", ".parquet")
+TEXT_ENDINGS = (".txt", ".smi")
 
 
 def default_ending(folder: Path) -> str:
@@ -41,7 +43,7 @@ def write(path: Path, values: np.ndarray | Several, spec: DataSpec) -> None:
     if isinstance(values, Mapping):
         write_several(path, values, spec)
         return
-    if path.suffix == ".txt":
+    if path.suffix in TEXT_ENDINGS:
         write_text(prepared(path), "\n".join(as_text(path, values, spec)) + "\n")
         return
     if path.suffix == ".png":
@@ -57,9 +59,15 @@ def write(path: Path, values: np.ndarray | Several, spec: DataSpec) -> None:
 
 
 def as_text(path: Path, values: np.ndarray, spec: DataSpec) -> list[str]:
-    """Return sequences ``(N, T)`` or rows of them ``(rows, points, T)`` as lines."""
+    """Return sequences ``(N, T)`` or rows of them ``(rows, points, T)`` as lines.
+
+    Raises:
+        UserError: the data are no text, or no molecules where the ending says so.
+    """
     if spec.kind != "tokens":
         raise UserError(f"{path}: {spec.name} is no text; take .csv, .npy or .npz")
+    if path.suffix == ".smi" and spec.options.get("notation") not in NOTATIONS:
+        raise UserError(f"{path}: {spec.name} holds no molecules; take .txt, .npy or .npz")
     return written(values, spec) if values.ndim == 2 else interpolated(values, spec)
 
 

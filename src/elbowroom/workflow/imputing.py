@@ -48,13 +48,15 @@ def impute(
     Raises:
         UserError: the model cannot fill holes, the table does not fit it, a file is in the way.
     """
-    files = [numbered(out, i + 1) for i in range(multiple)] or [out]
+    files = files_of(out, multiple)
     for path in files:
         if path.exists() and not overwrite:
             raise UserError(f"{path} exists already; choose another --out, or --overwrite")
     model, data, spec = whole(folder, source)
     if set(model.likelihood.names) != {"x"} or "x" not in data.columns:
         raise UserError("holes are filled in tables; this model is of several variables")
+    if spec.kind == "tokens":
+        raise UserError("holes are filled in tables; this model is of sequences")
     columns = dict(data.columns)
     columns.setdefault("x.mask", torch.ones_like(columns["x"], dtype=torch.bool))
     found = fill(model, type(data)(columns), samples, multiple, seed)["x"]
@@ -69,6 +71,11 @@ def impute(
         "filled": int(found.absent.sum()),
         "effective_sample_size": size,
     }
+
+
+def files_of(out: Path, multiple: int) -> list[Path]:
+    """Return the files that are written: one, or one for each of several draws."""
+    return [numbered(out, i + 1) for i in range(multiple)] or [out]
 
 
 def numbered(path: Path, number: int) -> Path:

@@ -15,6 +15,7 @@ from elbowroom.data import load
 from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
+from elbowroom.memory import shortage
 from elbowroom.objectives.base import Objective
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.random import seeded
@@ -86,7 +87,11 @@ def explained(what: str) -> Iterator[None]:
         ArithmeticError,
         LookupError,
         AttributeError,
+        MemoryError,
     ) as error:
+        short = shortage(error)
+        if short is not None:
+            raise UserError(f"model: {what}: {short}; choose smaller sizes") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"model: {what}: {reason}") from error
 

@@ -43,9 +43,24 @@ def announcement(made: plan.Plan, folder: Path) -> str:
     )
 
 
-def refuse_early(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that is in the way before any data are read."""
+def refuse_early(folder: Path, overwrite: bool, source: str) -> None:
+    """Refuse a folder that is in the way before any data are read.
+
+    Args:
+        folder: run folder to write.
+        overwrite: whether an existing run may be replaced, with all that its folder holds.
+        source: the data, which may not be among that.
+
+    Raises:
+        UserError: the folder may not be replaced.
+    """
     run_folder.refuse_existing(folder, overwrite)
+    data = Path(source).expanduser().resolve()
+    if folder.exists() and data.exists() and folder.resolve() in (data, *data.parents):
+        raise UserError(
+            f"{folder} holds the data {source}, which --overwrite would delete; choose another "
+            "--out, or move the data"
+        )
 
 
 def fit(
