@@ -13,7 +13,10 @@ from elbowroom.cli.output import Voice
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", help="File to write: .png for pictures, .npy .npz .csv for numbers."
+        "--out",
+        "-o",
+        help="File to write: .png for pictures, .npy .npz .csv for numbers, .txt for sentences, "
+        ".smi for molecules.",
     ),
 ]
 
@@ -31,8 +34,9 @@ def sample(
         typer.Option(
             "--given",
             metavar="NAME=VALUE",
-            help="A condition, where the model has any: a class by name or number, or the number "
-            "of a test datum. Those not given are drawn from the training data.",
+            help="A condition, or the column it was taken from, where the model has any: a class "
+            "by name or number, or the number of a test datum. Those not given are drawn from "
+            "the training data.",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -49,6 +53,8 @@ def sample(
     - `elbowroom sample runs/table-vae -n 1000 --seed 1 --out synthetic.csv`
 
     - `elbowroom sample runs/digits-cvae --given label=3 --out threes.png`
+
+    - `elbowroom sample runs/flowers-cvae --given species=setosa --out setosas.csv`
     """
     from elbowroom.workflow import decoding, export
 
@@ -93,7 +99,7 @@ def traverse(
         int, typer.Option("--points", min=2, help="Points over [-range, range].")
     ] = 11,
     extent: Annotated[
-        float, typer.Option("--range", min=0.1, help="How far from the prior's mean.")
+        float, typer.Option("--range", min=0.1, max=1e6, help="How far from the prior's mean.")
     ] = 3.0,
     dimensions: Annotated[
         int, typer.Option("--dimensions", min=1, help="How many, the most used first.")

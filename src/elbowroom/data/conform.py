@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from elbowroom.data.binarize import binarized
 from elbowroom.data.columns import select
 from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.loading import load
-from elbowroom.data.raw import Raw, encode_labels, listed
+from elbowroom.data.raw import Raw, encode_labels, listed, shorten
 from elbowroom.data.recognise import (
     check_array,
     layout,
@@ -45,12 +46,17 @@ def reload(spec: DataSpec) -> Splits:
     return splits
 
 
-def load_like(source: Any, spec: DataSpec) -> Dataset:
+def load_like(source: Any, spec: DataSpec, needed: Sequence[str] = ()) -> Dataset:
     """Read all rows of `source`, unsplit and in order, as a model trained on `spec` takes them.
 
     A table is brought to the columns of training by name; further columns are left out. Data of
     levels are binarised (once) if the training data were. Sentences are numbered by the training
     vocabulary. Of several variables, those that are there are taken. A single row is enough.
+
+    Args:
+        source: see :func:`load`.
+        spec: what is known of the training data.
+        needed: conditions (``label``, ``batch``) that a model cannot do without.
 
     Raises:
         UserError: if columns are missing, or shape or values do not fit.
@@ -58,17 +64,28 @@ def load_like(source: Any, spec: DataSpec) -> Dataset:
     size, stored = spec.options.get("size"), isinstance(source, str | Path)
     layer = spec.options.get("layer") if stored and Path(source).suffix == ".h5ad" else None
     kind = "tokens" if spec.kind == "tokens" else None
-    raw = _same_columns(read_source(source, size, layer, kind).raw, spec)
+    raw = _same_columns(read_source(source, size, layer, kind).raw, spec, needed)
     columns = {} if spec.kind == "several" else _x(raw, spec)
     columns |= same_beside(raw, spec)
-    label = _same_label(raw, spec)
+    label = _same_label(raw, spec, "label" in needed)
     if label is not None:
         columns["label"] = label
         if spec.options.get("labelled"):  # a model of few labels is to guess those of others
             columns["label.mask"] = np.zeros(len(label), dtype=bool)
     if not columns:
         raise UserError(f"{raw.name}: has none of {listed(spec.modalities)}.")
+    _refuse_lacking(raw, spec, [name for name in needed if name not in columns])
     return Dataset({name: torch.from_numpy(values) for name, values in columns.items()})
+
+
+def _refuse_lacking(raw: Raw, spec: DataSpec, lacking: Sequence[str]) -> None:
+    """Raise `UserError` where a condition is not among the data."""
+    for name in lacking:
+        column = spec.options.get(name)
+        what = f"column {column!r}, the model's {name}" if isinstance(column, str) else repr(name)
+        raise UserError(
+            f"{raw.name}: lacks {what}, on which the model is conditioned; add it to the data."
+        )
 
 
 def _x(raw: Raw, spec: DataSpec) -> dict[str, np.ndarray]:
@@ -91,7 +108,11 @@ def same_tokens(raw: Raw, spec: DataSpec) -> np.ndarray:
     tokens = tokenize(raw, spec.options.get("notation"))
     empty = [i for i, row in enumerate(tokens) if not row]
     if empty:
-        raise UserError(f"{raw.name}: {raw.row(empty[0])} cannot be cut into tokens.")
+        text, notation = shorten(raw.sentences[empty[0]], 60), spec.options.get("notation")
+        raise UserError(
+            f"{raw.name}: {raw.row(empty[0])}: {text!r} cannot be read as {notation}. Mend or "
+            "remove it."
+        )
     return number(tokens, spec.vocabulary or (), spec.shape[0])[0]
 
 
@@ -119,19 +140,25 @@ def same_beside(raw: Raw, spec: DataSpec) -> dict[str, np.ndarray]:
 
 def _same_classes(place: str, values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     codes, there = encode_labels(values.reshape(-1))
-    new = [name for name in there if name not in names]
-    if new:
-        raise UserError(f"{place}: {listed(new)} was not there in training, only {listed(names)}.")
+    _refuse_new_classes(place, there, names)
     return np.array([names.index(name) for name in there], np.int64)[codes]
 
 
-def _same_columns(raw: Raw, spec: DataSpec) -> Raw:
+def _refuse_new_classes(place: str, there: Sequence[str], names: tuple[str, ...]) -> None:
+    new = [name for name in there if name not in names]
+    if new:
+        raise UserError(f"{place}: {listed(new)} was not there in training, only {listed(names)}.")
+
+
+def _same_columns(raw: Raw, spec: DataSpec, needed: Sequence[str] = ()) -> Raw:
     numbered = all(name.startswith("column ") for name in spec.columns or ("",))
     if numbered and raw.columns is None and raw.x.ndim == 2:
         raw.columns = [f"column {i + 1}" for i in range(raw.x.shape[1])]
     if spec.columns is None or raw.columns is None:
         return raw
-    known = {*raw.columns, *raw.text, *raw.about} - _with_holes(raw)
+    # A class with holes is left out, unless it is needed: then the hole is named.
+    kept = {spec.options.get(name) for name in needed}
+    known = {*raw.columns, *raw.text, *raw.about} - (_with_holes(raw) - kept)
     missing = [name for name in spec.columns if name not in {*raw.columns, *raw.text}]
     if missing:
         raise UserError(
@@ -200,11 +227,18 @@ def _same_kind(raw: Raw, x: np.ndarray, scan: Scan, spec: DataSpec) -> np.ndarra
     return binarized(x, levels, spec.binarize) if spec.kind == "binary" else x.astype(np.uint8)
 
 
-def _same_label(raw: Raw, spec: DataSpec) -> np.ndarray | None:
-    """Number the classes as in training; None if there are none or new ones."""
+def _same_label(raw: Raw, spec: DataSpec, needed: bool) -> np.ndarray | None:
+    """Number the classes as in training; None if there are none, or new ones and none is needed.
+
+    Raises:
+        UserError: there are new ones.
+    """
     if raw.label is None or raw.labels is None or spec.labels is None:
         return None
     if not set(raw.labels) <= set(spec.labels):
+        if needed:
+            place = f"{raw.name}: {spec.options.get('label', 'label')}"
+            _refuse_new_classes(place, raw.labels, spec.labels)
         return None
     codes = np.array([spec.labels.index(name) for name in raw.labels], np.int64)
     return codes[raw.label]

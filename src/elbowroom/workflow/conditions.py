@@ -39,6 +39,11 @@ def feature_names(model: Model) -> Sequence[str]:
     return list(getattr(model.posterior, "features", None) or ())
 
 
+def needed(model: Model) -> list[str]:
+    """Return the conditions that data must have: those that no posterior reads off them."""
+    return [name for name in model.conditions if name not in feature_names(model)]
+
+
 def parse(asked: Sequence[str]) -> dict[str, str]:
     """Read ``["label=3", …]``.
 
@@ -56,6 +61,38 @@ def parse(asked: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def resolved(
+    asked: Mapping[str, str], conditions: Sequence[str], spec: DataSpec
+) -> dict[str, str]:
+    """Return what is asked for by the model's names: a column taken as the label is ``label``.
+
+    Args:
+        asked: condition, or the column it was taken from, to value.
+        conditions: those there are.
+        spec: what is known of the data.
+
+    Raises:
+        UserError: there is no such condition, or it is asked for under both its names.
+    """
+    columns = {column_of(name, spec): name for name in conditions}
+    found: dict[str, str] = {}
+    for said, value in asked.items():
+        name = said if said in conditions else columns.get(said)
+        if name is None:
+            raise no_such(said, sorted({*conditions, *columns}))
+        if name in found:
+            both = " and as ".join(dict.fromkeys((name, column_of(name, spec))))
+            raise UserError(f"--given {said}: it is given twice, as {both}")
+        found[name] = value
+    return found
+
+
+def column_of(name: str, spec: DataSpec) -> str:
+    """Return the column of the data that a condition was taken from, else its own name."""
+    column = spec.options.get(name)
+    return column if isinstance(column, str) and name in ("label", "batch") else name
+
+
 def given(
     model: Model, splits: Splits, asked: Mapping[str, str], size: int, seed: int
 ) -> tuple[Batch, str]:
@@ -68,7 +105,8 @@ def given(
     Args:
         model: the model.
         splits: the data that it was trained on.
-        asked: condition to value: a class by name or number, else the number of a test datum.
+        asked: condition, or the column it was taken from, to value: a class by name or number,
+            else the number of a test datum.
         size: how many rows.
         seed: of the draw.
 
@@ -78,10 +116,8 @@ def given(
     there = {*columns_of(splits), *feature_names(model)}
     names = [name for name in model.conditions if name in there]
     latents = [name for name in latent_names(model) if name in splits.spec.classes]
-    for name in asked:
-        if name not in names + latents:
-            raise no_such(name, names + latents)
-    fixed = {name: row(name, value, splits, model) for name, value in asked.items()}
+    wanted = resolved(asked, names + latents, splits.spec)
+    fixed = {name: row(name, value, splits, model) for name, value in wanted.items()}
     rest = [name for name in names if name not in fixed]
     batch: Batch = {
         name: value.expand(size, *value.shape[1:]).clone() for name, value in fixed.items()
@@ -130,7 +166,7 @@ def class_number(name: str, value: str, spec: DataSpec) -> int:
         return known.index(value)
     if value.isdecimal() and int(value) < spec.classes[name]:
         return int(value)
-    raise unknown(name, value, known or map(str, range(spec.classes[name])))
+    raise unknown(column_of(name, spec), value, known or map(str, range(spec.classes[name])))
 
 
 def matching(splits: Splits, fixed: Batch, size: int, seed: int) -> Tensor:

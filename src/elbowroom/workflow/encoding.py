@@ -16,7 +16,7 @@ from elbowroom.errors import UserError
 from elbowroom.evaluate.rates import rates as rates_of
 from elbowroom.model import Model
 from elbowroom.train import run_folder
-from elbowroom.workflow.conditions import class_number, parse
+from elbowroom.workflow.conditions import class_number, column_of, needed, parse, resolved
 from elbowroom.workflow.modalities import Several, joined, observed, rewritten
 from elbowroom.workflow.reevaluate import spec_of
 
@@ -24,9 +24,13 @@ BATCH = 512
 
 
 def whole(folder: Path, source: str) -> tuple[Model, Any, DataSpec]:
-    """Return the model of a run and all rows of a data set, read as the run's own were."""
-    spec = spec_of(run_folder.read_config(folder))
-    return run_folder.load(folder), load_like(source, spec), spec
+    """Return the model of a run and all rows of a data set, read as the run's own were.
+
+    Raises:
+        UserError: there is no such run, or the data do not fit it or lack its conditions.
+    """
+    spec, model = spec_of(run_folder.read_config(folder)), run_folder.load(folder)
+    return model, load_like(source, spec, needed(model)), spec
 
 
 def encode(
@@ -71,10 +75,29 @@ def rates(
         seed: for posteriors whose mean has to be sampled.
         asked: conditions as ``NAME=VALUE``, a class by name or number or a number.
         rate: whether it is to be the rate, without excess zeros, and not the mean.
+
+    Raises:
+        UserError: the data are several modalities; rates are asked of data that are no counts.
     """
     model, data, spec = whole(folder, source)
-    instead = {name: number_of(name, value, spec) for name, value in parse(asked).items()}
+    refuse_no_rates(spec, "--rate" if rate else "--given", rate)
+    wanted = resolved(parse(asked), model.conditions, spec)
+    instead = {name: number_of(name, value, spec) for name, value in wanted.items()}
     return rates_of(model, data, instead, seed=seed, mean=not rate).float().numpy(), spec
+
+
+def refuse_no_rates(spec: DataSpec, option: str, rate: bool) -> None:
+    """Raise `UserError` where an option is about data that a run has not."""
+    if spec.kind == "several":
+        raise UserError(
+            f"{option}: it is for data of one variable, and this run's are {len(spec.modalities)} "
+            f"modalities: {', '.join(spec.modalities)}; --from and --into choose among them"
+        )
+    if rate and spec.kind != "counts":
+        raise UserError(
+            f"{option}: rates are of counts, and this run's data are of kind {spec.kind}; without "
+            f"{option} the likelihood's mean is written"
+        )
 
 
 def number_of(name: str, value: str, spec: DataSpec) -> float:
@@ -84,6 +107,7 @@ def number_of(name: str, value: str, spec: DataSpec) -> float:
     try:
         return float(value)
     except ValueError:
+        name = column_of(name, spec)
         raise UserError(f"--given {name}={value}: {name} is no class; give a number") from None
 
 

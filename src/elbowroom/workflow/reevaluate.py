@@ -12,6 +12,7 @@ from elbowroom.errors import UserError
 from elbowroom.train import run_folder
 from elbowroom.train.allocator import keep_freed_memory
 from elbowroom.train.files import read_json
+from elbowroom.workflow.conditions import needed
 
 SAMPLES = 1000
 
@@ -25,7 +26,7 @@ def splits_of(folder: Path, source: str | None, config: dict[str, Any]) -> Split
     spec = spec_of(config)
     if source is None:
         return reload(spec)
-    data = load_like(source, spec)
+    data = load_like(source, spec, needed(run_folder.load(folder)))
     return Splits(data.take(slice(0, 0)), data.take(slice(0, 0)), data, spec)
 
 
