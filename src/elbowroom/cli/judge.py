@@ -48,14 +48,16 @@ def evaluate(
     - `elbowroom evaluate runs/table-vae others.csv --json`
     """
     from elbowroom.workflow.reevaluate import evaluate_folder
-    from elbowroom.workflow.summary import headline_rows
+    from elbowroom.workflow.summary import headline_rows, reasons
 
     use_threads(threads)
     voice = Voice(quiet, as_json)
     result = evaluate_folder(folder, data, samples, seed, limit)
-    voice.result(
-        result, table([data or "test data", "value", "± s.e.", "unit"], headline_rows(result))
-    )
+    rows, name = headline_rows(result), data or "test data"
+    text = table([name, "value", "± s.e.", "unit"], rows)
+    if not rows:  # an empty table would not say why
+        text = table([f"not available for {name}", "why"], [*map(list, reasons(result).items())])
+    voice.result(result, text)
 
 
 def compare(

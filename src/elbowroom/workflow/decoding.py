@@ -11,6 +11,7 @@ from torch import Tensor
 
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
+from elbowroom.evaluate.latent import posterior_means
 from elbowroom.gradients.location import Location
 from elbowroom.model import Model
 from elbowroom.random import seeded
@@ -19,6 +20,9 @@ from elbowroom.train import run_folder
 from elbowroom.workflow.conditions import conditions_of, given, parse
 from elbowroom.workflow.modalities import Several, observed
 from elbowroom.workflow.reevaluate import spec_of, splits_of
+
+COMPARED = 500
+"""Test data over which the spread of a latent is taken."""
 
 Arrays = tuple[np.ndarray, DataSpec]
 Samples = tuple[np.ndarray | Several, DataSpec, str]
@@ -78,33 +82,64 @@ def decoded_prior(model: Model, n: int, seed: int, given: Batch | None = None) -
 def test_latents(folder: Path, n: int) -> tuple[Model, Tensor, Batch, DataSpec]:
     """Return the model, the posterior means of its first n test data, ``(n, d)``, and these data.
 
+    Of fewer test data all are taken.
+
     Raises:
         UserError: the latents are not one vector called z.
     """
     config = run_folder.read_config(folder)
     splits, model = splits_of(folder, None, config), run_folder.load(folder)
-    if n > len(splits.test):
-        raise UserError(f"{n} test data are needed, the run has {len(splits.test)}")
-    batch = splits.test.batch(torch.arange(n))
     if "x" not in model.likelihood.names:
         names = ", ".join(model.likelihood.names)
-        raise UserError(f"this shows one variable called x; the model writes {names}")
+        raise UserError(
+            f"this shows one variable called x; the model writes {names}. What works: elbowroom "
+            "sample, and reconstruct with --from and --into"
+        )
+    batch = splits.test.batch(torch.arange(min(n, len(splits.test))))
     return model, single_latent(model, batch), batch, splits.spec
 
 
 def single_latent(model: Model, batch: dict[str, Tensor]) -> Tensor:
-    """Return the posterior means ``(B, d)`` of a model with one latent vector called z."""
+    """Return the posterior means ``(B, d)`` of a model with one latent vector called z.
+
+    Raises:
+        UserError: it has none, several, or a grid.
+    """
     latents = model.encode(batch)
     if set(latents) != {"z"} or latents["z"].dim() != 2:
-        raise UserError(
-            f"this needs one latent vector called z; the model has {', '.join(latents) or 'none'}"
-        )
+        few = {name: value[:2] for name, value in batch.items()}
+        raise UserError(f"this needs one latent vector called z; {other_latents(model, few)}")
     return latents["z"]
+
+
+def other_latents(model: Model, batch: Batch) -> str:
+    """Say which latents a model has instead of one vector, and what commands work with them.
+
+    Args:
+        model: the model.
+        batch: a few data, ``(B, *event)`` by name.
+    """
+    latents = model.encode(batch)
+    if not latents:
+        return "the model infers none from data. What works: elbowroom sample"
+    numbers = posterior_means(model, batch)
+    named = []
+    for name, value in latents.items():
+        sides = "×".join(str(side) for side in value.shape[1:]) or "1"
+        what = "maps" if name in numbers else "codes"
+        named.append(f"{name}, {f'a grid of {what}, ' if value.dim() > 2 else ''}{sides}")
+    works = "elbowroom sample and reconstruct decode them, encode writes them"
+    return f"the model's latents are {'; '.join(named)}. What works: {works}"
 
 
 def interpolations(folder: Path, pairs: int, points: int, seed: int) -> Arrays:
     """Decode straight lines between test data, ``(pairs, points, *event)``."""
     model, z, batch, spec = test_latents(folder, 2 * pairs)
+    if len(z) < 2 * pairs:
+        raise UserError(
+            f"--pairs {pairs} takes {2 * pairs} test data, the run has {len(z)}: at most "
+            f"--pairs {len(z) // 2}"
+        )
     walk, conditions = lines(z[:pairs], z[pairs:], points), conditions_of(model, batch, pairs)
     return decode_grid(model, walk, conditions).numpy(), spec
 
@@ -120,9 +155,7 @@ def traversals(folder: Path, points: int, extent: float, dimensions: int, seed: 
 
     The most used dimensions come first: those whose posterior mean varies most over test data.
     """
-    config = run_folder.read_config(folder)
-    count = min(500, int(spec_of(config).n_test))
-    model, z, batch, spec = test_latents(folder, count)
+    model, z, batch, spec = test_latents(folder, COMPARED)
     order = z.var(0, unbiased=False).argsort(descending=True)[:dimensions]
     first = {k: v[:1] for k, v in batch.items()}
     low, high = span_of(model, first, extent)
