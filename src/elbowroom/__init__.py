@@ -42,6 +42,7 @@ from elbowroom.posteriors.ladder import Ladder
 from elbowroom.posteriors.per_datum import PerDatum
 from elbowroom.posteriors.quantized import Quantized
 from elbowroom.priors.codes import Codes
+from elbowroom.priors.mixture import MixturePrior
 from elbowroom.priors.standard import Learned, StandardNormal, UniformCodes
 from elbowroom.priors.top_down import TopDown
 from elbowroom.priors.vamp import VampPrior
@@ -119,6 +120,7 @@ __all__ = [
     "Linear",
     "Logistic",
     "MixtureOfExperts",
+    "MixturePrior",
     "Model",
     "Pathwise",
     "PerDatum",

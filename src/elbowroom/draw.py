@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from elbowroom.distributions.kl import KL, closed_kl
 from elbowroom.errors import UserError
 from elbowroom.shapes import Scope
 
@@ -110,6 +111,9 @@ class Site:
         gradient: how it was drawn.
         given_log_q: ``(S, B)`` where the way it was drawn already gave the density.
         given_log_p: likewise for the prior.
+        entangled: whether the prior is given latents that were drawn from this one. What it says
+            of this one given them is then no average over the posterior: the formula of the
+            divergence does not hold.
     """
 
     value: Tensor
@@ -120,6 +124,7 @@ class Site:
     gradient: Estimator | None = None
     given_log_q: Tensor | None = None
     given_log_p: Tensor | None = None
+    entangled: bool = False
 
     @property
     def log_q(self) -> Tensor:
@@ -147,6 +152,12 @@ class Site:
     def log_ratio(self) -> Tensor:
         """``log q(z|x) - log p(z)``, ``(S, B)``: one sample of the KL divergence."""
         return self.log_q - self.log_p
+
+    def closed_kl(self) -> KL | None:
+        """Return ``KL(q ‖ p)`` by its formula, or None where none holds."""
+        if self.q is None or self.p is None or self.entangled:
+            return None
+        return closed_kl(self.q, self.p)
 
     def refuse_unscorable(self) -> None:
         """Raise `UserError` for particles that the densities are not of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -87,7 +87,15 @@ class Model(Part):
         if self.prior is not None and unscored:
             for name, p in self.prior.condition(draw.scope, unscored).items():
                 draw.sites[name].p = p
+                draw.sites[name].entangled = self.entangled(name, list(draw.sites))
         return draw
+
+    def entangled(self, name: str, drawn: Sequence[str]) -> bool:
+        """Tell whether a latent's prior is given latents that the posterior draws from it."""
+        sites: Mapping[str, Any] = getattr(self.prior, "sites", {})
+        parents = getattr(sites[name], "given_names", ()) if name in sites else ()
+        among = [parent for parent in parents if parent in drawn]
+        return bool(among) and not self.posterior.downstream(name, drawn).isdisjoint(among)
 
     def read(self, batch: Batch) -> Scope:
         """Give data the particle axis; an absent entry reads as its family's `neutral` value.

@@ -16,6 +16,7 @@ TYPES: dict[str, str] = {
     "learned": "elbowroom.priors.standard:Learned",
     "uniform_codes": "elbowroom.priors.standard:UniformCodes",
     "codes": "elbowroom.priors.codes:Codes",
+    "mixture_prior": "elbowroom.priors.mixture:MixturePrior",
     "vamp_prior": "elbowroom.priors.vamp:VampPrior",
     "markov_chain": "elbowroom.priors.chain:MarkovChain",
     "pairwise_energy": "elbowroom.priors.poise:PairwiseEnergy",

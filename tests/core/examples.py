@@ -229,6 +229,7 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "learned": lambda: er.Learned(er.Gaussian(DIM)),
     "uniform_codes": lambda: er.UniformCodes((2, 2), 5),
     "codes": lambda: er.Codes(er.Learned(er.CategoricalCodes(2, 5)), quantized_model().posterior),
+    "mixture_prior": lambda: er.MixturePrior(er.Gaussian(DIM), 3),
     "vamp_prior": lambda: er.VampPrior(encoder(), SIZE, 3),
     "top_down": lambda: er.TopDown(6, {"top": 2, "bottom": 3}),
     "amortized": lambda: er.Amortized(encoder()),

@@ -95,6 +95,16 @@ def test_sequences_that_may_not_be_empty_take_all_the_probability(cell: str) -> 
     assert abs(share - expected) < 4 * (expected / 20_000).sqrt()
 
 
+def test_an_empty_sequence_is_refused_where_there_is_none() -> None:
+    """Its probability is 0: a blank line would make the loss of all infinite."""
+    family = er.Tokens(LENGTH, decoder(empty=False))
+    blank = torch.zeros(2, LENGTH, dtype=torch.int64)
+    blank[0, :2], blank[1, 0] = torch.tensor([4, 2]), 2
+    er.Tokens(LENGTH, decoder()).check(blank)
+    with pytest.raises(UserError, match=r"x\[1, 0\].*one word at least"):
+        family.check(blank)
+
+
 @pytest.fixture(scope="module")
 def by_quadrature() -> tuple[er.Model, Tensor, Tensor]:
     """A sentence VAE, all sequences, and ``log p(x)`` by quadrature over z."""

@@ -159,7 +159,7 @@ def log_marginal(
     Args:
         model: the model.
         data: a data set, tensors ``(N, *event)`` by name, or one tensor called ``x``.
-        samples: particles per datum, K.
+        samples: particles per datum, K; of each expert of a mixture.
         seed: seed of the draws.
         rows: most particles that are decoded at once; see :func:`elbo`.
         gradient: how particles are drawn; see :func:`elbo`.
@@ -172,16 +172,17 @@ def log_marginal(
         Importance Weighted Autoencoders (arXiv:1509.00519).
     """
     rows = prepare(model, data, samples, rows)
-    parts, done = [], 0
+    parts, done, particles = [], 0, samples
     with frozen(model, seed):
         for batch in batches(data, points_of(rows, samples), seed, model.device):
             draw = sample(model, batch, samples, gradient)
             parts.append(summarise(draw, log_likelihood(model, draw, rows) - draw.log_ratio))
+            particles = samples * draw.measure.strata
             done += len(parts[-1][0])
             if progress is not None:
                 progress(done)
     values, size, error = (join(part[i] for part in parts) for i in range(3))
-    return LogMarginal(values, samples, size, error)
+    return LogMarginal(values, particles, size, error)
 
 
 def judging(gradient: Gradients) -> Gradients:

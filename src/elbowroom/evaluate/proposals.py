@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from elbowroom.conditional import Product
 from elbowroom.errors import UserError
 from elbowroom.model import Model
 from elbowroom.posteriors.amortized import Amortized
@@ -17,8 +18,16 @@ def from_prior(model: Model) -> Model:
     of conditional models use it.
 
     Raises:
-        UserError: the model has no prior.
+        UserError: the model has no prior, or one whose latents are not conditionals by name.
     """
     if model.prior is None:
         raise UserError("this model has no prior to draw particles from")
-    return Model(model.prior, model.likelihood, Amortized(model.prior))
+    if not isinstance(model.prior, Product):
+        raise UserError(
+            f"particles from a {type(model.prior).__name__} prior carry no density of their own; "
+            "this works for priors that are one conditional per latent"
+        )
+    # A prior may be given what the posterior computes from the data (an observed library size).
+    features = getattr(model.posterior, "features", None)
+    given = getattr(model.posterior, "given", "x")
+    return Model(model.prior, model.likelihood, Amortized(model.prior, features, given))

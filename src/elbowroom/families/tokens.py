@@ -45,6 +45,9 @@ class Tokens(Family):
         why = f"words are whole numbers 0 to {count - 1}, the places of a vocabulary."
         self.refuse_levels(value, count, name, why)
         self.refuse(value, value == START, name, "the start mark is not stored.")
+        if not getattr(self.network, "empty", True):
+            why = "a sequence has one word at least; leave out empty ones."
+            self.refuse(value[..., :1], value[..., :1] == END, name, why)
         over = (value == PAD) | (value == END)
         first = torch.ones_like(over[..., :1])
         open_ended = torch.cat([first, ~over[..., :-1]], -1)

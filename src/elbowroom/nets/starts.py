@@ -17,10 +17,10 @@ def keep_variance(layers: Iterable[nn.Module], act: str) -> None:
     """Start linear layers and convolutions so that what they give varies as what they are given.
 
     ``w ~ N(0, g²/n)`` for n inputs to each output, biases 0; ``g² = 2`` before a rectifier, which
-    drops half of the variance, else 1. By torch's own start every layer keeps a sixth of the
-    variance: after five of them pictures hardly differ any more, and for hundreds of updates a
-    network gives the mean of the data. The last layer is left alone: its small numbers are a good
-    start for a posterior near the prior.
+    drops half of what is squared (relu exactly, silu a third more), else 1. By torch's own start
+    every layer keeps a sixth of the variance: after five of them pictures hardly differ any more,
+    and for hundreds of updates a network gives the mean of the data. The last layer is left
+    alone: its small numbers are a good start for a posterior near the prior.
 
     Args:
         layers: of a network, in order; those without weights are passed over.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from elbowroom.distributions.kl import KL, closed_kl
+from elbowroom.distributions.kl import KL
 from elbowroom.draw import Draw, Site
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient
@@ -89,8 +89,8 @@ class ELBO(Bound):
         if self.form == "entropy":
             return KL(-repeated(site.q.entropy(), site) - site.log_p)
         closed = site.gradient is None or site.gradient.closed_form
-        if self.form == "closed" and closed and site.p is not None:
-            kl = closed_kl(site.q, site.p)
+        if self.form == "closed" and closed:
+            kl = site.closed_kl()
             if kl is not None:
                 entries = None if kl.entries is None else repeated(kl.entries, site)
                 return KL(repeated(kl.total, site), entries)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from elbowroom.distributions.kl import closed_kl
 from elbowroom.draw import Draw, Site
 from elbowroom.gradients.pathwise import Pathwise
 from elbowroom.model import Model
@@ -69,5 +68,5 @@ def entropy(site: Site) -> Tensor:
 
 def divergence(site: Site) -> Tensor:
     """Return ``KL(q ‖ p)`` in closed form, or ``log q - log p`` of the particles."""
-    closed = None if site.q is None or site.p is None else closed_kl(site.q, site.p)
+    closed = site.closed_kl()
     return site.log_ratio if closed is None else closed.total

@@ -128,15 +128,15 @@ def refuse_mixed(draw: Draw) -> None:
     The score term that DReG turns into a path derivative is that of the density the particle was
     drawn from. A mixture's particles come from one expert and are scored by all of them.
     """
+    if all(getattr(site.gradient, "biased", False) for site in draw.sites.values()):
+        return
     if draw.measure.strata > 1:
-        biased = [getattr(s.gradient, "biased", False) for s in draw.sites.values()]
-        if not all(biased):
-            raise UserError(
-                "DReG is biased for a mixture of experts, whose particles come from one expert "
-                "and are scored by all; take Pathwise(), or the paper's biased gradient by name: "
-                "DoublyReparameterised(biased=True)"
-            )
-    elif len(draw.sites) > 1:
+        raise UserError(
+            "DReG is biased for a mixture of experts, whose particles come from one expert "
+            "and are scored by all; take Pathwise(), or the paper's biased gradient by name: "
+            "DoublyReparameterised(biased=True)"
+        )
+    if len(draw.sites) > 1:
         raise UserError("DReG is for one latent; for several take Pathwise()")
 
 

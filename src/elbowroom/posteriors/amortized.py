@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,13 @@ class Amortized(Posterior):
         given = {k: v for k, v in scope.items() if k not in hidden} | latents
         conditions = self.joint.condition(self.described(given))
         return sum(q.log_prob(given[name]) for name, q in conditions.items())  # type: ignore[return-value]
+
+    def downstream(self, name: str, drawn: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for other in drawn[drawn.index(name) + 1 :]:
+            if not {name, *found}.isdisjoint(getattr(self.joint.sites[other], "given_names", ())):
+                found.add(other)
+        return found
 
     def site(self, name: str, scope: Scope, present: Tensor | None = None) -> Distribution:
         """Return one latent's ``q(z_l | x, z_<l)``; data absent by a mask ``(1, B)`` are skipped.

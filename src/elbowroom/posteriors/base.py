@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -29,6 +29,15 @@ class Posterior(Part):
             log_joint: ``log p(x, z)`` of the model, ``(S, B)``, for posteriors that refine.
         """
         raise NotImplementedError
+
+    def downstream(self, name: str, drawn: Sequence[str]) -> set[str]:
+        """Return which latents were drawn from another one, at once or by way of others.
+
+        Args:
+            name: the latent.
+            drawn: all of them, in the order of drawing.
+        """
+        return set(drawn[drawn.index(name) + 1 :])
 
     def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
         """Return ``log q(z|x)``, ``(S, B)``, of given latents ``(S, B or 1, *event)``.

@@ -78,7 +78,7 @@ class ExactViews(Posterior):
             layer, factor = view.net.layers[-1], view.family.factor
             basis = torch.linalg.solve_triangular(factor, layer.weight, upper=False)
             white = solve(factor, scope[name].flatten(2).squeeze(0) - layer.bias)
-            present = scope[name + MASK].squeeze(0).to(like) if name + MASK in scope else 1.0
+            present = self.present(name, scope, like)
             weight = present * like.new_ones(size)
             precision = precision + weight.view(-1, 1, 1) * (basis.mT @ basis)
             pull = pull + weight.unsqueeze(1) * (white @ basis)
@@ -86,3 +86,17 @@ class ExactViews(Posterior):
         covariance = torch.cholesky_inverse(root)
         mean = (covariance @ pull.unsqueeze(-1)).squeeze(-1)
         return FullGaussian(mean.unsqueeze(0), torch.linalg.cholesky(covariance).unsqueeze(0))
+
+    def present(self, name: str, scope: Scope, like: Tensor) -> Tensor | float:
+        """Return 1 where a datum has the view and 0 where it has not, ``(B,)``.
+
+        Raises:
+            UserError: single entries of it are absent.
+        """
+        mask = scope.get(name + MASK)
+        if mask is not None and mask.dim() > 2:
+            raise UserError(
+                f"single entries of {name} are absent, and the exact posterior needs a view "
+                "whole or not at all; take mvae, or fill them in"
+            )
+        return 1.0 if mask is None else mask.squeeze(0).to(like)

@@ -15,13 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from elbowroom.conditional import Joint
+from elbowroom.conditional import Joint, all_present
+from elbowroom.distributions.chosen import Chosen
 from elbowroom.distributions.gaussian import Gaussian
 from elbowroom.draw import Draw, Measure, Site
 from elbowroom.errors import UserError, unknown
+from elbowroom.gradients.base import Gradient
 from elbowroom.part import Part
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
-from elbowroom.shapes import MASK, Scope
+from elbowroom.shapes import Scope
 
 Component = dict[str, Distribution]
 """One part of a mixture: every latent's distribution, batch shape ``(1, B)``."""
@@ -52,7 +54,7 @@ class ProductOfExperts(Part):
 
     def forward(self, scope: Scope) -> Gaussian:
         """Return q, batch shape ``(1, B)``; the prior where no modality is at hand."""
-        there = [(e(scope), scope.get(m + MASK)) for m, e in self.experts.items() if m in scope]
+        there = [(e(scope), whole(scope, m)) for m, e in self.experts.items() if m in scope]
         if there:
             return product(there)
         family = next(iter(self.experts.values())).family
@@ -88,6 +90,14 @@ def widened(mask: Tensor, like: Tensor) -> Tensor:
     return mask.reshape(mask.shape + (1,) * (like.dim() - mask.dim()))
 
 
+def whole(scope: Scope, name: str) -> Tensor | None:
+    """Return which data have a modality at all, ``(1, B)``, or None where every one has it.
+
+    A mask of single entries takes nothing away: the expert reads what there is of them.
+    """
+    return all_present(scope, (name,), None)
+
+
 def data_in(scope: Scope) -> int:
     """Return B, the number of data that a scope is about."""
     return max((value.shape[1] for value in scope.values()), default=1)
@@ -104,10 +114,11 @@ class Mixture(Posterior):
     An expert may infer more than the shared latent, given as a
     :class:`~elbowroom.conditional.Product`: private latents, which a group without it knows
     nothing of. There it has the auxiliary distribution, one for all data, if its modality is to be
-    explained, else the prior. A modality outside the group is so explained by the shared latent
-    alone. Were its private latent inferred from itself all the same, that would hold everything,
-    and the shared one nothing. An auxiliary distribution of its own lets the likelihood be vague
-    there and sharp where the private latent is inferred or drawn from the prior.
+    explained; the prior, if the datum has none of it. A modality outside the group is so explained
+    by the shared latent alone. Were its private latent inferred from itself all the same, that
+    would hold everything, and the shared one nothing. An auxiliary distribution of its own lets
+    the likelihood be vague there and sharp where the private latent is inferred or drawn from the
+    prior.
 
     Args:
         experts: modality name to conditional (of the shared latent) or product; each is given
@@ -119,7 +130,8 @@ class Mixture(Posterior):
 
     Raises:
         UserError: there are private latents and no prior to draw them from; an auxiliary
-            distribution of what is no private latent.
+            distribution of what is no private latent; a datum has none of the modalities; all
+            states of a latent are asked for (:class:`~elbowroom.gradients.enumerate.Enumerate`).
 
     References:
         MMVAE+: Enhancing the Generative Quality of Multimodal VAEs without Compromises
@@ -164,7 +176,7 @@ class Mixture(Posterior):
         parts, log_share = self.components(scope)
         estimators = {name: gradient_of(gradient, name) for name in self.names}
         values = {
-            name: torch.cat([estimator.draw(q[name], samples).value for q in parts])
+            name: torch.cat([drawn(estimator, q[name], samples) for q in parts])
             for name, estimator in estimators.items()
         }
         seen = [{name: estimators[name].seen(q[name]) for name in self.names} for q in parts]
@@ -197,6 +209,7 @@ class Mixture(Posterior):
         parts = [self.component(group, inferred, scope, size) for group in groups]
         some = scope[there[0]].dtype
         share = torch.stack([presence(group, scope, size) for group in groups])
+        refuse_empty(share, there)
         share = share.to(some if some.is_floating_point else torch.float32)
         return parts, share.log() - share.sum(0).log()
 
@@ -205,7 +218,7 @@ class Mixture(Posterior):
     ) -> Component:
         """Return what a group infers, and what stands for the latents it knows nothing of."""
         found = {name: q for m in group for name, q in inferred[m].items()}
-        factors = [(inferred[m][self.name], scope.get(m + MASK)) for m in group]
+        factors = [(inferred[m][self.name], whole(scope, m)) for m in group]
         found[self.name] = self.together(factors)
         for name in [name for name in self.names if name not in found]:
             found[name] = self.unasked(name, scope).expand(torch.Size((1, size)))
@@ -213,9 +226,13 @@ class Mixture(Posterior):
 
     def unasked(self, name: str, scope: Scope) -> Distribution:
         """Return a private latent's distribution where its own expert is not asked."""
-        if self.auxiliary and name in self.auxiliary and self.owner[name] in scope:
-            return self.auxiliary[name](scope)
-        return self.prior.condition(scope, [name])[name]
+        owner = self.owner[name]
+        if not self.auxiliary or name not in self.auxiliary or owner not in scope:
+            return self.prior.condition(scope, [name])[name]
+        guess, present = self.auxiliary[name](scope), whole(scope, owner)
+        if present is None:
+            return guess
+        return Chosen(present, guess, self.prior.condition(scope, [name])[name])
 
 
 class MixtureOfExperts(Mixture):
@@ -260,8 +277,34 @@ def presence(group: Sequence[str], scope: Scope, size: int) -> Tensor:
     """Return which data have every modality of a group, boolean ``(B,)``."""
     present = torch.ones(1, size, dtype=torch.bool, device=scope[group[0]].device)
     for name in group:
-        present = present & scope.get(name + MASK, present)
+        mask = whole(scope, name)
+        present = present if mask is None else present & mask
     return present.squeeze(0)
+
+
+def drawn(estimator: Gradient, q: Distribution, samples: int) -> Tensor:
+    """Return particles of one component, which are to weigh the same.
+
+    Raises:
+        UserError: they do not.
+    """
+    particles = estimator.draw(q, samples)
+    if particles.log_measure is not None:
+        raise UserError(
+            f"{type(estimator).__name__} does not go with a mixture of experts, whose particles "
+            "weigh the same within an expert; take ScoreFunction() or Pathwise()"
+        )
+    return particles.value
+
+
+def refuse_empty(present: Tensor, names: Sequence[str]) -> None:
+    """Raise `UserError` if a datum has no group, ``(K, B)``: there is nothing to infer from."""
+    empty = (~present.any(0)).nonzero().flatten()
+    if len(empty):
+        raise UserError(
+            f"datum {int(empty[0])} of the batch has none of the modalities {', '.join(names)}: "
+            "leave out such data, or take a product of experts (mvae), which has the prior then"
+        )
 
 
 def chain(
