@@ -30,13 +30,37 @@ class Estimator(Protocol):
 
     def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool: ...
 
+    def under_many(self) -> str: ...
+
+
+@dataclass(slots=True)
+class Particles:
+    """Fresh particles of one site.
+
+    Attributes:
+        value: ``(k·S, B, *event)``: every row of the posterior gives `multiplicity` = k of them,
+            outermost.
+        multiplicity: k.
+        log_q: ``(k·S, B)`` where drawing already gave it.
+        log_measure: ``(k·S, B or 1)``, or None for ``1/k`` each. A point of measure zero, -∞, is
+            no particle: the model is evaluated there for the gradient alone.
+        noise: what they were made of, ``(n·S, B, *event)``, where their estimator will ask.
+    """
+
+    value: Tensor
+    multiplicity: int = 1
+    log_q: Tensor | None = None
+    log_measure: Tensor | None = None
+    noise: Tensor | None = None
+
 
 @dataclass
 class Measure:
     """How particles average: ``E_q[f] ≈ Σ_s m_s f_s`` for every datum.
 
     Monte Carlo has ``m = 1/S`` (`log` is None, so that it costs nothing); enumeration ``m = q``;
-    a mixture of experts ``m = π/K``, zero for an absent modality.
+    a mixture of experts ``m = π/K``, zero for an absent modality; a point at which a control
+    variate is evaluated has ``m = 0``.
 
     Attributes:
         log: ``(S, B or 1)`` log weights whose logsumexp over S is 0, or None for uniform ones.
@@ -114,6 +138,10 @@ class Site:
         entangled: whether the prior is given latents that were drawn from this one. What it says
             of this one given them is then no average over the posterior: the formula of the
             divergence does not hold.
+        particles: what was drawn, before latents drawn later multiplied it.
+        later: ``(S, B or 1)``, how the particles of latents drawn later average for each of this
+            one's, as logarithms, or None where each of its own got a single one.
+        cut: whether a latent was drawn from this one without a path for the gradient.
     """
 
     value: Tensor
@@ -125,6 +153,14 @@ class Site:
     given_log_q: Tensor | None = None
     given_log_p: Tensor | None = None
     entangled: bool = False
+    particles: Particles | None = None
+    later: Tensor | None = None
+    cut: bool = False
+
+    @property
+    def scored(self) -> bool:
+        """Whether its gradient does not flow through its particles."""
+        return self.gradient is not None and not self.gradient.differentiable
 
     @property
     def log_q(self) -> Tensor:
@@ -167,10 +203,20 @@ class Site:
                 "has no probability of: it needs an ELBO whose KL term has a formula, or hard=True"
             )
 
-    def repeat(self, times: int) -> None:
-        """Follow particles that multiplied: ``(S, ...) -> (times·S, ...)``."""
+    def repeat(self, times: int, log_measure: Tensor | None = None) -> None:
+        """Follow particles that multiplied, ``(S, ...) -> (times·S, ...)``, and how they average.
+
+        Args:
+            times: how many there are now of each.
+            log_measure: ``(times·S, B or 1)``, or None for ``1/times`` each.
+        """
+        rows = len(self.value)
         self.given_log_q = self.log_q.repeat(times, 1)
         self.value = self.value.repeat(times, *[1] * (self.value.dim() - 1))
+        fresh = self.given_log_q.new_full((1, 1), -math.log(times))
+        fresh = fresh if log_measure is None else log_measure
+        before = self.later
+        self.later = fresh if before is None else fresh + before.expand(rows, -1).repeat(times, 1)
 
 
 def score(q: Distribution, value: Tensor) -> Tensor:

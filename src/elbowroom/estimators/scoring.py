@@ -74,6 +74,6 @@ def score_rows(model: Model, x: Tensor, samples: int, dim: int, seed: int) -> Lo
         parts.append(
             log_marginal(model, part, samples, seed, PARTICLES, gradient=GivenNoise(noise))
         )
-    fields = ("values", "effective_sample_size", "monte_carlo_error")
-    values, size, error = (torch.cat([getattr(p, name) for p in parts]) for name in fields)
-    return LogMarginal(values, samples, size, error)
+    fields = ("values", "effective_sample_size", "monte_carlo_error", "pareto_k")
+    values, *others = (torch.cat([getattr(p, name) for p in parts]) for name in fields)
+    return LogMarginal(values, samples, *others)

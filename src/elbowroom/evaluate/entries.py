@@ -20,11 +20,15 @@ from elbowroom.distributions.poisson import Poisson
 from elbowroom.distributions.words import Words
 from elbowroom.evaluate.latent import ActiveUnits
 from elbowroom.evaluate.likelihood import Estimate, LogMarginal, LowerBound, bits_per_dim
+from elbowroom.evaluate.pareto import TRUSTED
 from elbowroom.evaluate.reconstruction import Reconstruction
 
 Entry = dict[str, Any]
 Entries = dict[str, Entry | str]
 """Figures by name; a string says why there is none."""
+
+ADVICE = "take more --samples, or --method ais"
+"""What to do about data whose importance weights are not to be trusted."""
 
 MASSES = (
     Bernoulli,
@@ -82,6 +86,7 @@ def marginal_entries(marginal: LogMarginal, dims: int, reason: str | None) -> En
         reason: why there are no bits per dimension, or None.
     """
     size, error = marginal.effective_sample_size, marginal.monte_carlo_error
+    tail = {} if marginal.pareto_k is None else tail_entries(marginal.pareto_k)
     spread = {"minimum": size.min().item(), "of": marginal.samples}
     bits = bits_per_dim(marginal.values, dims)
     return {
@@ -93,7 +98,19 @@ def marginal_entries(marginal: LogMarginal, dims: int, reason: str | None) -> En
         ),
         "effective_sample_size": number(size.median().item(), "samples, median", **spread),
         "bits_per_dim": reason if reason else figure(bits, "bits/dim", dims=dims),
+        **tail,
     }
+
+
+def tail_entries(shape: Tensor) -> Entries:
+    """Return the share of data whose k̂ says not to trust them; nothing of too few particles."""
+    if shape.isnan().any():
+        return {}
+    share = (shape > TRUSTED).double().mean().item()
+    beside = {"median": shape.median().item(), "threshold": TRUSTED}
+    if share > 0:
+        beside["advice"] = ADVICE
+    return {"pareto_k": number(share, "of the data", **beside)}
 
 
 def gap_entries(train: LogMarginal, test: LogMarginal) -> Entries:

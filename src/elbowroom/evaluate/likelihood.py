@@ -14,6 +14,7 @@ from torch import Tensor
 from elbowroom.distributions.delta import Delta
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
+from elbowroom.evaluate.pareto import pareto_shape
 from elbowroom.evaluate.particles import (
     Data,
     Sampling,
@@ -85,10 +86,14 @@ class LogMarginal(Estimate):
         effective_sample_size: ``(N,)``, ``1 / Σ_s w̃_s²`` with normalised weights w̃.
         monte_carlo_error: ``(N,)``, the standard error of each value by the delta method,
             ``sqrt(1/ESS - 1/K)``. The estimate is low by about half its square.
+        pareto_k: ``(N,)``, k̂ of :func:`~elbowroom.evaluate.pareto.pareto_shape`: above 0.7
+            neither the value nor its error is to be trusted. NaN for fewer than 25 particles,
+            -∞ where nothing is left to chance; None where it was not looked at.
     """
 
     effective_sample_size: Tensor
     monte_carlo_error: Tensor
+    pareto_k: Tensor | None = None
 
 
 def elbo(
@@ -176,13 +181,14 @@ def log_marginal(
     with frozen(model, seed):
         for batch in batches(data, points_of(rows, samples), seed, model.device):
             draw = sample(model, batch, samples, gradient)
-            parts.append(summarise(draw, log_likelihood(model, draw, rows) - draw.log_ratio))
+            log_w = log_likelihood(model, draw, rows) - draw.log_ratio
+            parts.append((*summarise(draw, log_w), tail_shape(draw, log_w)))
             particles = samples * draw.measure.strata
             done += len(parts[-1][0])
             if progress is not None:
                 progress(done)
-    values, size, error = (join(part[i] for part in parts) for i in range(3))
-    return LogMarginal(values, particles, size, error)
+    values, size, error, shape = (join(part[i] for part in parts) for i in range(4))
+    return LogMarginal(values, particles, size, error, shape)
 
 
 def judging(gradient: Gradients) -> Gradients:
@@ -218,10 +224,22 @@ def summarise(draw: Draw, log_w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     weighted = draw.measure.weighted(log_w)
     normalised = weighted.softmax(0)
     error = (normalised - draw.measure.weights(log_w)).norm(dim=0)
-    drawn_by = {type(s.gradient) for s in draw.sites.values() if s.gradient is not None}
-    if drawn_by == {Enumerate}:
+    if enumerated(draw):
         error = torch.zeros_like(error)
     return weighted.logsumexp(0), 1.0 / normalised.square().sum(0), error
+
+
+def tail_shape(draw: Draw, log_w: Tensor) -> Tensor:
+    """Return k̂ of the importance weights, ``(B,)``; -∞ of a sum over all states."""
+    if enumerated(draw):
+        return torch.full_like(log_w[0], -math.inf)
+    return pareto_shape(draw.measure.weighted(log_w))
+
+
+def enumerated(draw: Draw) -> bool:
+    """Tell whether the particles are all states there are."""
+    drawn_by = {type(s.gradient) for s in draw.sites.values() if s.gradient is not None}
+    return drawn_by == {Enumerate}
 
 
 def bits_per_dim(nats: Number, dims: int) -> Number:
@@ -246,16 +264,26 @@ def prepare(model: Model, data: Data, samples: int, rows: int | None) -> int:
 
 def require_likelihood(model: Model) -> None:
     """Raise `UserError` for a model whose ``log p(x)`` importance sampling cannot estimate."""
-    if model.prior is None and model.posterior is not None:
-        raise UserError(
-            "this model has no prior (a plain autoencoder), so it gives data no probability: "
-            "log p(x) and its bounds do not exist. Its reconstruction error can be evaluated"
-        )
+    require_prior(model)
     if model.prior is not None and model.posterior is None:
         raise UserError(
             "this model has latents but no posterior (an implicit, adversarial one), so log p(x) "
             "cannot be estimated by importance sampling. Compare samples instead"
         )
+    require_density(model)
+
+
+def require_prior(model: Model) -> None:
+    """Raise `UserError` for a model that infers latents and has no prior of them."""
+    if model.prior is None and model.posterior is not None:
+        raise UserError(
+            "this model has no prior (a plain autoencoder), so it gives data no probability: "
+            "log p(x) and its bounds do not exist. Its reconstruction error can be evaluated"
+        )
+
+
+def require_density(model: Model) -> None:
+    """Raise `UserError` for a model whose prior or likelihood has no density that is known."""
     if any(not getattr(part, "has_density", True) for part in model.likelihood.modules()):
         raise UserError(
             "the likelihood is a point mass (an adversarial one), so log p(x) and its bounds do "

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbowroom.draw import Measure, Site
+from elbowroom.draw import Measure, Particles, Site
 from elbowroom.part import Part
 from elbowroom.shapes import Scope
-
-
-@dataclass(slots=True)
-class Particles:
-    """Fresh particles of one site.
-
-    Attributes:
-        value: ``(k·S, B, *event)``: every row of the posterior gives `multiplicity` = k of them,
-            outermost.
-        multiplicity: k.
-        log_q: ``(k·S, B)`` where drawing already gave it.
-        log_measure: ``(k·S, B)``, or None for ``1/k`` each.
-    """
-
-    value: Tensor
-    multiplicity: int = 1
-    log_q: Tensor | None = None
-    log_measure: Tensor | None = None
 
 
 class Gradient(Part):
@@ -59,7 +39,9 @@ class Gradient(Part):
 
         Args:
             site: the latent.
-            signal: ``(S, B)``, what each particle is rewarded by; no gradient flows from it.
+            signal: ``(S, B)``, what each particle is rewarded by, points of measure zero too; in
+                the graph, for estimators that ask for its derivatives. The surrogate's gradient
+                does not flow into it.
             measure: how the particles average.
             scope: data and latents by name.
         """
@@ -72,6 +54,10 @@ class Gradient(Part):
     def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
         """Tell whether the gradient of a multi-sample bound is to be doubly reparameterised."""
         return False
+
+    def under_many(self) -> str:
+        """Return why a bound of several particles is not for it, and what is, or nothing."""
+        return ""
 
 
 def sample_rows(q: Distribution, samples: int, reparameterised: bool) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from elbowroom.distributed import all_mean
+from elbowroom.draw import Measure, Site
 from elbowroom.gradients.score import Network
 from elbowroom.shapes import Scope
 
@@ -45,11 +46,13 @@ class NVIL(Network):
         self.register_buffer("variance", torch.ones(()))
         self.pending: list[Tensor] = []
 
-    def forward(self, signal: Tensor, scope: Scope) -> Tensor:
-        predicted = super().forward(signal, scope)
+    def forward(self, site: Site, signal: Tensor, measure: Measure, scope: Scope) -> Tensor:
+        predicted = super().forward(site, signal, measure, scope)
         if self.training and torch.is_grad_enabled():
             rest = signal - predicted.detach()
-            self.pending.append(torch.stack([rest.mean(), rest.var(unbiased=False)]))
+            mean = measure.mean(rest).mean()
+            variance = measure.mean((rest - mean).square()).mean()
+            self.pending.append(torch.stack([mean, variance]))
         return predicted + self.mean
 
     def scale(self) -> Tensor | None:

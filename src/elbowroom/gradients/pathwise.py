@@ -54,6 +54,13 @@ class StickingTheLanding(Pathwise):
             raise UserError(f"{type(q).__name__} cannot hold its parameters fixed; use Pathwise()")
         return q.detached()  # type: ignore[attr-defined]
 
+    def under_many(self) -> str:
+        # The term that it drops has no zero mean once normalised weights weigh it.
+        return (
+            "StickingTheLanding() is biased under a bound of several particles; take "
+            "DoublyReparameterised()"
+        )
+
 
 class DoublyReparameterised(StickingTheLanding):
     """DReG: the multi-sample bound's encoder gradient with squared normalised weights.
@@ -75,6 +82,9 @@ class DoublyReparameterised(StickingTheLanding):
     def __init__(self, biased: bool = False) -> None:
         super().__init__()
         self.biased = biased
+
+    def under_many(self) -> str:
+        return ""
 
     def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
         """Scale every particle's own gradient by its normalised weight (DReG's second w̃)."""

@@ -17,13 +17,24 @@ from elbowroom.shapes import Scope, fold
 class Baseline(Part):
     """A control variate ``b``: a guess of the signal that does not look at the particle itself."""
 
-    def forward(self, signal: Tensor, scope: Scope) -> Tensor:
-        """Return ``(S or 1, B or 1)``; a result with a gradient is trained to fit the signal."""
+    def forward(self, site: Site, signal: Tensor, measure: Measure, scope: Scope) -> Tensor:
+        """Return ``(S or 1, B or 1)``; a result with a gradient is trained to fit the signal.
+
+        Args:
+            site: the latent.
+            signal: ``(S, B)``, without a gradient.
+            measure: how the particles average; the signal of one of measure zero is not read.
+            scope: data and latents by name.
+        """
         raise NotImplementedError
 
     def scale(self) -> Tensor | None:
         """Return what the centred signal is divided by, or None; anything but 1 is biased."""
         return None
+
+    def under_many(self) -> str:
+        """Return why a bound of several particles is not for it, and what is, or nothing."""
+        return ""
 
 
 class LeaveOneOut(Baseline):
@@ -33,11 +44,20 @@ class LeaveOneOut(Baseline):
         Buy 4 REINFORCE Samples, Get a Baseline for Free! (Kool, van Hoof, Welling 2019).
     """
 
-    def forward(self, signal: Tensor, scope: Scope) -> Tensor:
+    def forward(self, site: Site, signal: Tensor, measure: Measure, scope: Scope) -> Tensor:
+        if measure.log is not None:
+            raise UserError("the leave-one-out baseline needs equally weighted particles")
         samples = signal.shape[0]
         if samples < 2:
             raise UserError("the leave-one-out baseline needs samples=2 or more in the objective")
         return (signal.sum(0, keepdim=True) - signal) / (samples - 1)
+
+    def under_many(self) -> str:
+        # VIMCO's signals all depend on every particle: the mean of the others' is no baseline.
+        return (
+            "IWAE leaves one out already (VIMCO), and LeaveOneOut() on top is biased; take "
+            "ScoreFunction()"
+        )
 
 
 class Network(Baseline):
@@ -55,7 +75,7 @@ class Network(Baseline):
         super().__init__()
         self.net, self.given = net, given
 
-    def forward(self, signal: Tensor, scope: Scope) -> Tensor:
+    def forward(self, site: Site, signal: Tensor, measure: Measure, scope: Scope) -> Tensor:
         names = (self.given,) if isinstance(self.given, str) else self.given
         inputs, lead = fold([scope[name] for name in names])
         return self.net(*inputs).squeeze(-1).unflatten(0, lead).float()
@@ -86,12 +106,13 @@ class ScoreFunction(Gradient):
         signal = signal.detach()
         if self.baseline is None:
             return measure.mean(signal * site.log_q)
-        if measure.log is not None and isinstance(self.baseline, LeaveOneOut):
-            raise UserError("the leave-one-out baseline needs equally weighted particles")
-        baseline, scale = self.baseline(signal, scope), self.baseline.scale()
+        baseline, scale = self.baseline(site, signal, measure, scope), self.baseline.scale()
         centred = signal - baseline.detach()
         centred = centred if scale is None else centred / scale
         surrogate = measure.mean(centred * site.log_q)
         if baseline.requires_grad:
             surrogate = surrogate - measure.mean((baseline - signal).square())
         return surrogate
+
+    def under_many(self) -> str:
+        return "" if self.baseline is None else self.baseline.under_many()

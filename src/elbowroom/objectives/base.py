@@ -103,7 +103,7 @@ class Bound(Objective):
         Args:
             draw: the particles.
             value: ``(B,)``, what is maximised.
-            signal: ``(S, B)``, each particle's reward, for score-function sites.
+            signal: ``(S, B)``, each particle's reward, in the graph, for score-function sites.
             metrics: detached tensors to report.
         """
         for site in draw.sites.values():

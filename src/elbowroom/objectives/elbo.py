@@ -108,11 +108,7 @@ class ELBO(Bound):
     def bend(self, site: Site, kl: KL, draw: Draw, step: Tensor) -> Tensor:
         """Apply the rule; it is not linear in the particles, so score functions are refused."""
         assert self.rule is not None
-        if (
-            site.gradient is not None
-            and not site.gradient.differentiable
-            and not site.value.requires_grad
-        ):
+        if site.scored:
             raise UserError(
                 f"{type(self.rule).__name__} bends the mean KL term, which a score-function "
                 "gradient cannot differentiate; use beta instead"

@@ -11,8 +11,6 @@ from torch import Tensor
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient
-from elbowroom.gradients.pathwise import DoublyReparameterised, StickingTheLanding
-from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
 from elbowroom.model import Model
 from elbowroom.objectives.base import Bound, Loss, report, total_of
 from elbowroom.shapes import Batch
@@ -23,8 +21,9 @@ class IWAE(Bound):
 
     With a score-function gradient the signal is leave-one-out (VIMCO); with
     :class:`~elbowroom.gradients.pathwise.DoublyReparameterised` it is DReG; with enumerated
-    latents it is ``log p(x)`` itself, for any q. :class:`StickingTheLanding` and the leave-one-out
-    baseline are for the ELBO: under a bound of several particles they are biased, and refused.
+    latents it is ``log p(x)`` itself, for any q. An estimator that holds for the ELBO alone says
+    so (:meth:`~elbowroom.gradients.base.Gradient.under_many`) and is refused: sticking the
+    landing, the leave-one-out baseline, control variates at further points.
 
     Args:
         samples: particles per datum, K.
@@ -87,11 +86,7 @@ class IWAE(Bound):
 
     def signal(self, draw: Draw, log_w: Tensor) -> Tensor:
         """Return VIMCO's leave-one-out signal, ``(S, B)``, scaled for a mean over particles."""
-        sampled = any(
-            s.gradient is not None and not s.gradient.differentiable and not s.value.requires_grad
-            for s in draw.sites.values()
-        )
-        if not sampled:
+        if not any(site.scored for site in draw.sites.values()):
             return log_w
         if draw.measure.log is not None:
             raise UserError("IWAE with a score-function gradient needs equally weighted particles")
@@ -99,27 +94,11 @@ class IWAE(Bound):
 
 
 def refuse_biased(draw: Draw, count: int) -> None:
-    """Raise `UserError` for gradients whose bias vanishes only with a single particle.
-
-    The score term that sticking the landing drops has no zero mean once it is weighed by
-    normalised weights; VIMCO's signals all depend on every particle, so that the mean of the
-    others' is no baseline.
-    """
-    if count == 1:
-        return
+    """Raise `UserError` for gradients that hold for a single particle only."""
     for gradient in (site.gradient for site in draw.sites.values()):
-        if isinstance(gradient, StickingTheLanding) and not isinstance(
-            gradient, DoublyReparameterised
-        ):
-            raise UserError(
-                "StickingTheLanding() is biased under a bound of several particles; take "
-                "DoublyReparameterised()"
-            )
-        if isinstance(gradient, ScoreFunction) and isinstance(gradient.baseline, LeaveOneOut):
-            raise UserError(
-                "IWAE leaves one out already (VIMCO), and LeaveOneOut() on top is biased; take "
-                "ScoreFunction()"
-            )
+        reason = gradient.under_many() if gradient is not None and count > 1 else ""
+        if reason:
+            raise UserError(reason)
 
 
 def refuse_mixed(draw: Draw) -> None:

@@ -63,9 +63,18 @@ class Amortized(Posterior):
                 root=particles.value,
                 gradient=estimator,
                 given_log_q=particles.log_q,
+                particles=particles,
             )
             draw.scope[name] = particles.value
+        self.follow(draw)
         return draw
+
+    def follow(self, draw: Draw) -> None:
+        """Note from which latents others were drawn without a path for the gradient."""
+        names = list(draw.sites)
+        for name in names[:-1]:
+            after = (draw.sites[other] for other in self.downstream(name, names))
+            draw.sites[name].cut = any(site.scored for site in after)
 
     def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
         hidden = {name + MASK for name in latents}
@@ -112,7 +121,7 @@ def extend(draw: Draw, particles: Particles) -> None:
     k, earlier = particles.multiplicity, draw.measure.log
     if k > 1:
         for name, site in draw.sites.items():
-            site.repeat(k)
+            site.repeat(k, particles.log_measure)
             draw.scope[name] = site.value
     if particles.log_measure is None and earlier is None:
         return

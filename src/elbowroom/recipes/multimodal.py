@@ -14,6 +14,7 @@ from elbowroom.objectives.iwae import IWAE
 from elbowroom.objectives.subsets import Subsets
 from elbowroom.posteriors.amortized import Amortized
 from elbowroom.posteriors.experts import MixtureOfExperts, MixtureOfProducts, ProductOfExperts
+from elbowroom.priors.mixture import MixturePrior
 from elbowroom.priors.standard import Learned, StandardNormal
 from elbowroom.recipes.base import Recipe
 from elbowroom.recipes.views import PRIVATE, SHARED, views
@@ -140,6 +141,7 @@ def mopoe(
     beta: float = 2.5,
     warmup: int = 0,
     samples: int = 1,
+    components: int = 1,
     balance: bool = True,
 ) -> Recipe:
     """A mixture, over all subsets of modalities, of products of Gaussian experts.
@@ -157,10 +159,13 @@ def mopoe(
         beta: weight of the KL term.
         warmup: steps over which it rises from 0 to beta.
         samples: particles of every subset.
+        components: of the shared latent's prior, a learned mixture of Gaussians that knows of
+            classes; 1 is N(0, I).
         balance: whether to weigh modalities to equal numbers of entries.
     """
     look = views(spec, data, latent_dim, private_dim, hidden, likelihood, networks, act, scale)
-    prior = look.prior(StandardNormal(latent_dim), StandardNormal)
+    mixture = MixturePrior(Gaussian(latent_dim), components) if components > 1 else None
+    prior = look.prior(mixture or StandardNormal(latent_dim), StandardNormal)
     posterior = MixtureOfProducts(
         look.experts(Gaussian, Gaussian),
         SHARED,

@@ -38,6 +38,10 @@ EXPLAINED = {
         "effective samples",
         "of the importance samples; few means a loose bound",
     ),
+    "pareto_k": (
+        "Pareto k > 0.7",
+        "share of data whose log p(x) is not to be trusted: more samples, or --method ais, help",
+    ),
     "reconstruction_error": ("reconstruction", "squared error per entry at the posterior mean"),
     "active_units": (
         "active units",
@@ -189,10 +193,16 @@ def headline_rows(result: dict[str, Any]) -> list[list[str]]:
             title_of(k, result[k]),
             shown(result[k]),
             shown_error(result[k]),
-            result[k].get("unit", ""),
+            unit_of(result[k]),
         ]
         for k in headline_keys(result)
     ]
+
+
+def unit_of(number: dict[str, Any]) -> str:
+    """Return a figure's unit, and what to do about the figure where there is something."""
+    unit, advice = number.get("unit", ""), number.get("advice")
+    return f"{unit}: {advice}" if advice else unit
 
 
 def title_of(key: str, number: dict[str, Any]) -> str:
