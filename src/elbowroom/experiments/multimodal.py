@@ -36,7 +36,7 @@ from elbowroom.workflow.modalities import SHOWN, cross_figure, figure_of, pairs_
 DIGIT, PHOTO = "mnist", "photograph"
 JUDGED, SCORED, WATCHED, RENDERINGS, VIEWS = 5000, 500, 2000, 6, 10_000
 SHARP: dict[str, Any] = {"likelihood": "gaussian", "scale": 0.7, "act": "silu"}
-EXPERTS = {**SHARP, "latent_dim": 16, "private_dim": 8}
+EXPERTS = {**SHARP, "latent_dim": 20, "private_dim": 4}
 CLASSES = 50  # components of a prior that is to know of ten
 
 
@@ -66,7 +66,7 @@ CONTENDERS = {
         "poise", {**SHARP, "beta": 1.0}, 2500, (40, 40, 0), ("10.9", "11.9", "12.0")
     ),
     "MoPoE": Contender(
-        "mopoe", {**EXPERTS, "beta": 1.0, "components": CLASSES}, 4500, (85, 45, 25), ("",) * 3
+        "mopoe", {**EXPERTS, "beta": 1.0, "components": CLASSES}, 4000, (85, 45, 25), ("",) * 3
     ),
 }
 
