@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from elbowroom.data import load
 from elbowroom.data.dataset import Dataset
 from elbowroom.data.rematched import Rematched
 from elbowroom.errors import UserError
@@ -54,3 +55,19 @@ def test_what_is_missing_is_named(missing: str) -> None:
     del columns[missing]
     with pytest.raises(UserError, match=missing):
         Rematched(columns, "second")
+
+
+def test_a_name_asks_for_it_and_is_kept_with_the_data() -> None:
+    arrays = {"first": torch.randn(60, 4), "second": torch.randn(60, 3)}
+    with_label = {**arrays, "label": torch.arange(60) % 3}
+    splits = load(with_label, rematch="second")
+    assert isinstance(splits.train, Rematched)
+    assert not isinstance(splits.test, Rematched)
+    assert splits.spec.fingerprint != load(with_label).spec.fingerprint
+    assert "second from any row of the class" in splits.spec.description
+    with pytest.raises(UserError, match="there is first, second"):
+        load(with_label, rematch="third")
+    with pytest.raises(UserError, match="no column label"):
+        load(arrays, rematch="second")
+    with pytest.raises(UserError, match="only one"):
+        load("digits", rematch="x")

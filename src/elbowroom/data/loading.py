@@ -17,6 +17,7 @@ from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.labelled import keep_labels
 from elbowroom.data.raw import Raw
 from elbowroom.data.recognise import Values, check_array
+from elbowroom.data.rematched import rematched
 from elbowroom.data.sources import Source, read_source
 from elbowroom.data.spec import BINARIZE, DataSpec
 from elbowroom.data.split import Rows, split_rows
@@ -51,6 +52,7 @@ def load(
     vocabulary: int | None = None,
     length: int | None = None,
     labelled: int | None = None,
+    rematch: str | None = None,
     stream_above: int = STREAM_ABOVE,
 ) -> Splits:
     """Read data, recognise what they are, and split them.
@@ -81,6 +83,8 @@ def load(
         length: most tokens of a row, its end included; longer ones are cut.
         labelled: hide all labels but those of so many training rows; see
             :func:`~.labelled.keep_labels`.
+        rematch: modality that each training batch takes from other rows of the class; see
+            :class:`~.rematched.Rematched`.
         stream_above: bytes above which a ``.npy`` file is read from disk batch by batch.
 
     Returns:
@@ -96,7 +100,7 @@ def load(
         "flatten": flatten, "limit": limit, "kind": kind, "label": label, "batch": batch,
         "columns": columns, "drop": drop, "size": size, "image": image, "layer": layer,
         "most_variable": most_variable, "notation": notation, "vocabulary": vocabulary,
-        "length": length, "labelled": labelled,
+        "length": length, "labelled": labelled, "rematch": rematch,
         "stream_above": stream_above if stream_above != STREAM_ABOVE else None,
     }  # fmt: skip
     found = read_source(source, size, layer, kind)
@@ -108,7 +112,8 @@ def load(
     if raw.sentences is None and not raw.several:
         check_array(raw)
     splits = _assemble(found, raw, binarize, seed, options, stream_above)
-    return splits if labelled is None else keep_labels(splits, labelled, seed)
+    splits = splits if labelled is None else keep_labels(splits, labelled, seed)
+    return splits if rematch is None else rematched(splits, rematch)
 
 
 def _assemble(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 
 import torch
 from torch import Tensor
 
-from elbowroom.data.dataset import Dataset
+from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.errors import UserError
 
 LABEL = "label"
@@ -62,3 +63,21 @@ class Rematched(Dataset):
 
     def _with(self, columns: Mapping[str, Tensor]) -> Dataset:
         return Rematched(columns, self.moved)
+
+
+def rematched(splits: Splits, moved: str) -> Splits:
+    """Return the same data with the training part's pairs matched anew in every batch.
+
+    Raises:
+        UserError: there is no label, or no such modality beside another one.
+    """
+    train, spec = splits.train, splits.spec
+    if moved not in spec.modalities or len(spec.modalities) < 2 or not isinstance(train, Dataset):
+        there = ", ".join(spec.modalities) if len(spec.modalities) > 1 else "only one"
+        raise UserError(f"rematch={moved}: {spec.name} has no such modality; there is {there}")
+    fresh = Rematched(train.columns, moved)
+    note = "; ".join(n for n in (spec.note, f"{moved} from any row of the class") if n)
+    parts = (fresh, splits.validation, splits.test)
+    marks = "".join(part.fingerprint for part in parts)
+    mark = sha256(marks.encode()).hexdigest()[:16]
+    return Splits(*parts, replace(spec, fingerprint=mark, note=note))
