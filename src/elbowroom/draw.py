@@ -112,6 +112,10 @@ class Measure:
         absent = self.log == -math.inf
         return torch.where(absent, -math.inf, torch.where(absent, 0.0, self.log) + log_weights)
 
+    def detached(self) -> Measure:
+        """Return the measure without a gradient: enumerated states weigh by a q that learns."""
+        return self if self.log is None else Measure(self.log.detach(), self.strata)
+
     def weights(self, like: Tensor) -> Tensor:
         """Return the weights m_s, broadcast to ``(S, B)`` of `like`."""
         if self.log is None:

@@ -27,7 +27,9 @@ class Constant(Baseline):
         super().__init__()
         self.value = value
 
-    def forward(self, signal: Tensor, scope: dict[str, Tensor]) -> Tensor:
+    def forward(
+        self, site: Site, signal: Tensor, measure: Measure, scope: dict[str, Tensor]
+    ) -> Tensor:
         return torch.full_like(signal, self.value)
 
 

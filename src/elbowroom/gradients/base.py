@@ -42,7 +42,7 @@ class Gradient(Part):
             signal: ``(S, B)``, what each particle is rewarded by, points of measure zero too; in
                 the graph, for estimators that ask for its derivatives. The surrogate's gradient
                 does not flow into it.
-            measure: how the particles average.
+            measure: how the particles average, without a gradient.
             scope: data and latents by name.
         """
         return None

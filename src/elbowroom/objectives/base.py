@@ -106,9 +106,10 @@ class Bound(Objective):
             signal: ``(S, B)``, each particle's reward, in the graph, for score-function sites.
             metrics: detached tensors to report.
         """
+        measure = draw.measure.detached()  # a surrogate's gradient is in its own site's q alone
         for site in draw.sites.values():
             if site.gradient is not None:
-                score = site.gradient.score(site, signal, draw.measure, draw.scope)
+                score = site.gradient.score(site, signal, measure, draw.scope)
                 value = value if score is None else value + score
         total = -value.mean()
         for name, loss in draw.losses.items():
