@@ -122,13 +122,16 @@ def simulated(model: Model, count: int, given: Data | None, seed: int) -> Batch:
 
 
 def beside(model: Model, given: Data, count: int, seed: int) -> Batch:
-    """Return conditions and masks of the first `count` data."""
+    """Return conditions and masks of the first `count` data, if there are any."""
     rows = as_rows(given)
+    masks = {name + MASK for name in model.likelihood.names}
+    first = next(batches(Subset(rows, torch.arange(1)), 1, seed, model.device))
+    kept = [name for name in first if name in masks or name in model.conditions]
+    if not kept:
+        return {}
     if len(rows) < count:
         raise UserError(f"count={count}, but conditions and masks are given for {len(rows)} data")
     parts = [*batches(Subset(rows, torch.arange(count)), count, seed, model.device)]
-    masks = {name + MASK for name in model.likelihood.names}
-    kept = [name for name in parts[0] if name in masks or name in model.conditions]
     return {name: torch.cat([part[name] for part in parts]) for name in kept}
 
 

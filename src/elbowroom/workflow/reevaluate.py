@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elbowroom.data import load_like, reload
 from elbowroom.data.dataset import Splits
@@ -14,7 +15,11 @@ from elbowroom.train.allocator import keep_freed_memory
 from elbowroom.train.files import read_json
 from elbowroom.workflow.conditions import needed
 
+if TYPE_CHECKING:
+    from elbowroom.evaluate.annealing import Annealing
+
 SAMPLES = 1000
+Progress = Callable[[str, float, int], None]
 
 
 def splits_of(folder: Path, source: str | None, config: dict[str, Any]) -> Splits:
@@ -44,7 +49,12 @@ def spec_of(config: dict[str, Any]) -> DataSpec:
 
 
 def evaluate_folder(
-    folder: Path, source: str | None, samples: int | None, seed: int, limit: int | None
+    folder: Path,
+    source: str | None,
+    samples: int | None,
+    seed: int,
+    limit: int | None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Evaluate the best model of a run on its test data, or on other data.
 
@@ -58,7 +68,25 @@ def evaluate_folder(
     keep_freed_memory()
     if samples is None:
         samples = samples_asked(config)
-    return evaluate(model, splits, samples=samples, seed=seed, limit=limit)
+    return evaluate(model, splits, samples, seed, limit, progress)
+
+
+def anneal_folder(
+    folder: Path,
+    source: str | None,
+    method: str,
+    settings: Annealing,
+    seed: int,
+    limit: int | None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Judge the best model of a run by annealing; see `annealed_report.anneal`."""
+    from elbowroom.evaluate.annealed_report import anneal
+
+    splits = splits_of(folder, source, run_folder.read_config(folder))
+    model = run_folder.load(folder)
+    keep_freed_memory()
+    return anneal(model, splits, method, settings, seed, limit, progress)
 
 
 def samples_asked(config: dict[str, Any]) -> int:

@@ -20,6 +20,15 @@ EXPLAINED = {
         "log p(x)",
         "importance-weighted: a lower bound of the truth, tighter than the ELBO",
     ),
+    "lower_bound": (
+        "log p(x), lower bound",
+        "of simulated data, annealed from the start to the posterior",
+    ),
+    "upper_bound": (
+        "log p(x), upper bound",
+        "of the same data, annealed back from the latents that made them",
+    ),
+    "bidirectional_gap": ("upper - lower", "on average at least the error of either bound"),
     "elbo": ("ELBO", "the bound that was trained: log p(x) is at least this"),
     "log_likelihood": ("E[log p(x|z)]", "how well data are explained given their latents"),
     "kl": ("KL(q ‖ p)", "what the latents cost: nats of information they carry"),
@@ -38,6 +47,7 @@ EXPLAINED = {
         "effective samples",
         "of the importance samples; few means a loose bound",
     ),
+    "acceptance": ("acceptance", "of Hamiltonian transitions; near 0.65 is best"),
     "pareto_k": (
         "Pareto k > 0.7",
         "share of data whose log p(x) is not to be trusted: more samples, or --method ais, help",
@@ -208,6 +218,8 @@ def unit_of(number: dict[str, Any]) -> str:
 def title_of(key: str, number: dict[str, Any]) -> str:
     """Name a figure, with the number of samples it rests on and the cap it has reached."""
     title = EXPLAINED[key][0]
+    if "estimator" in number:
+        return f"{title}, {number['estimator']}"
     if key == "log_marginal":
         return f"{title}, IW-{number['samples']}"
     if key == "effective_sample_size":
