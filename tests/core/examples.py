@@ -15,8 +15,12 @@ from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.families.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from elbowroom.families.words import Multinomial, Words
 from elbowroom.gradients.cubature import Cubature
+from elbowroom.gradients.disarm import ARM, DisARM
 from elbowroom.gradients.location import Location
+from elbowroom.gradients.moments import OptimalConstant, RunningMean
+from elbowroom.gradients.mu_prop import MuProp
 from elbowroom.gradients.nvil import NVIL
+from elbowroom.gradients.rebar import REBAR, RELAX
 from elbowroom.gradients.relaxed import GumbelSoftmax, StraightThrough
 from elbowroom.gradients.score import Network
 from elbowroom.nets.activations import Activation
@@ -254,6 +258,13 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "leave_one_out": er.LeaveOneOut,
     "network_baseline": lambda: Network(mlp(SIZE, [5], 1), given=("x",)),
     "nvil": lambda: NVIL(mlp(SIZE, [5], 1), decay=0.9, normalise=True),
+    "running_mean": lambda: RunningMean(0.8),
+    "optimal_constant": lambda: OptimalConstant(0.8),
+    "mu_prop": MuProp,
+    "rebar": lambda: REBAR(0.3, 0.9),
+    "relax": lambda: RELAX(mlp(DIM + SIZE, [5], 1), given=("x",), temperature=0.3),
+    "arm": ARM,
+    "disarm": DisARM,
     "gumbel_softmax": lambda: GumbelSoftmax(er.Exponential(1.0, 0.5), hard=True),
     "straight_through": StraightThrough,
     "enumerate": er.Enumerate,

@@ -27,7 +27,8 @@ class REBAR(LogitGradient):
     z is given b. Both are reparameterised by noise of their own; here that of z̃ is made from that
     of z, so that ``z̃ = z`` in value and only their derivatives in the logits l differ, by
     ``∂z/∂l - ∂z̃/∂l``. So one relaxed evaluation serves for both, and much noise cancels. τ and η
-    learn to lower the variance.
+    learn to lower the variance. Where f hardly differs between states that is no help: the
+    covariance with ``f ∇ log q`` is in proportion to c(0), that of a half (RELAX can move it).
 
     Args:
         temperature: τ at the start.

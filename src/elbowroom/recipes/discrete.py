@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import unknown
 from elbowroom.families.bernoulli import Bernoulli
 from elbowroom.gradients.base import Gradient
+from elbowroom.gradients.disarm import ARM, DisARM
+from elbowroom.gradients.moments import OptimalConstant, RunningMean
+from elbowroom.gradients.mu_prop import MuProp
 from elbowroom.gradients.nvil import NVIL
+from elbowroom.gradients.rebar import REBAR, RELAX
 from elbowroom.gradients.relaxed import GumbelSoftmax, StraightThrough
-from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
+from elbowroom.gradients.score import Baseline, LeaveOneOut, ScoreFunction
 from elbowroom.model import Model
 from elbowroom.nets.mlp import MLP, Chain
 from elbowroom.nets.rescale import Rescale
@@ -29,7 +33,8 @@ from elbowroom.recipes.vae import AVERAGED
 from elbowroom.schedules import Linear
 from elbowroom.shapes import Batch
 
-GRADIENTS = ("gumbel", "straight-through", "reinforce", "leave-one-out", "nvil")
+SAMPLES = {"leave-one-out": 4, "arm": 2, "disarm": 2}
+"""Particles per datum, where it is not 1: what compares them needs several."""
 
 
 def discrete_vae(
@@ -57,10 +62,13 @@ def discrete_vae(
         likelihood: as for the VAE.
         networks: auto, mlp, conv or resnet.
         act: nonlinearity.
-        gradient: gumbel, straight-through, reinforce, leave-one-out or nvil.
-        temperature: of the Gumbel-softmax relaxation.
+        gradient: reinforce; reinforce with a baseline: leave-one-out, nvil, running-mean or
+            optimal-constant; mu-prop, rebar, relax, arm or disarm; or biased ones: gumbel or
+            straight-through.
+        temperature: of the Gumbel-softmax relaxation; REBAR and RELAX learn theirs from there.
         warmup: steps over which the KL term's weight rises from 0 to 1.
-        samples: particles per datum; 0 is 4 for leave-one-out and 1 for the others.
+        samples: particles per datum; 0 is 4 for leave-one-out, a pair for arm and disarm, and 1
+            for the others.
     """
     p = likelihood_for(likelihood, spec, data)
     kind, bits = network_for(networks, spec), Bernoulli(latent_dim)
@@ -70,26 +78,37 @@ def discrete_vae(
         likelihood=Conditional(net, p, "z"),
         posterior=Conditional(encoder(kind, spec, p, hidden, bits.size, act), bits, "x"),
     )
-    estimator = gradient_for(gradient, spec, temperature)
+    estimator = gradient_for(gradient, spec, temperature, latent_dim)
     weight = Linear(0.0, 1.0, warmup) if warmup else 1.0
-    objective = ELBO(samples or (4 if gradient == "leave-one-out" else 1), estimator, beta=weight)
+    objective = ELBO(samples or SAMPLES.get(gradient, 1), estimator, beta=weight)
     chosen = {"likelihood": likelihood_name(p), "networks": kind, "gradient": gradient}
     return Recipe(model, objective, dict(AVERAGED), chosen)
 
 
-def gradient_for(name: str, spec: DataSpec, temperature: float) -> Gradient:
+def gradient_for(name: str, spec: DataSpec, temperature: float, bits: int) -> Gradient:
     """Return the gradient of a name.
 
     Raises:
         UserError: there is none.
     """
-    if name not in GRADIENTS:
-        raise unknown("gradient", name, GRADIENTS)
-    if name in ("gumbel", "straight-through"):
-        return GumbelSoftmax(temperature) if name == "gumbel" else StraightThrough()
-    baselines = {
-        "reinforce": None,
-        "leave-one-out": LeaveOneOut(),
-        "nvil": NVIL(MLP(spec.size, [100], 1, "tanh")),
+    made: dict[str, Callable[[], Gradient]] = {
+        "reinforce": lambda: scored(None),
+        "leave-one-out": lambda: scored(LeaveOneOut()),
+        "nvil": lambda: scored(NVIL(MLP(spec.size, [100], 1, "tanh"))),
+        "running-mean": lambda: scored(RunningMean()),
+        "optimal-constant": lambda: scored(OptimalConstant()),
+        "mu-prop": MuProp,
+        "rebar": lambda: REBAR(temperature),
+        "relax": lambda: RELAX(MLP(bits, [100], 1, "tanh"), temperature=temperature),
+        "arm": ARM,
+        "disarm": DisARM,
+        "gumbel": lambda: GumbelSoftmax(temperature),
+        "straight-through": StraightThrough,
     }
-    return ScoreFunction(baselines[name], closed_form=True)
+    if name not in made:
+        raise unknown("gradient", name, made)
+    return made[name]()
+
+
+def scored(baseline: Baseline | None) -> ScoreFunction:
+    return ScoreFunction(baseline, closed_form=True)
