@@ -21,6 +21,7 @@ from elbowroom.evaluate.hmc import transition
 from elbowroom.evaluate.particles import frozen
 from elbowroom.families.categorical import Categorical
 from elbowroom.families.delta import Delta
+from elbowroom.posteriors.amortized import Amortized
 from elbowroom.posteriors.experts import MixtureOfExperts
 from elbowroom.posteriors.ladder import Ladder
 from elbowroom.priors.mixture import MixturePrior
@@ -201,7 +202,16 @@ def experts() -> er.Model:
     return er.Model(er.StandardNormal(2), er.Product(p), MixtureOfExperts(q)).double()
 
 
-@pytest.mark.parametrize("build", [vamp, ladder, experts])
+def featured() -> er.Model:
+    """A prior given what the posterior computes from the data."""
+    seen = {"size": nn.Linear(6, 3)}
+    prior = er.Conditional(nn.Linear(3, 4), er.Gaussian(2), "size")
+    posterior = Amortized(er.Conditional(nn.Linear(6, 4), er.Gaussian(2), "x"), seen)
+    likelihood = er.Conditional(nn.Linear(2, 6), er.Gaussian(6, scale=1.0), "z")
+    return er.Model(prior, likelihood, posterior).double()
+
+
+@pytest.mark.parametrize("build", [vamp, ladder, experts, featured])
 @pytest.mark.parametrize("start", ["prior", "posterior"])
 def test_other_models_agree_with_importance_sampling(
     build: Callable[[], er.Model], start: str
