@@ -21,7 +21,7 @@ PUBLISHED = "PixelCNN 81.30, arXiv:1601.06759; NADE 88.33"
 
 
 def run(bench: Bench) -> None:
-    """Train a network of 24 channels in bfloat16, score the whole test part, and draw 64 pictures."""
+    """Train 24 channels in bfloat16, score the whole test part, and draw 64 pictures."""
     data = load("mnist-static", seed=bench.seed)
     # Exact likelihoods have no noise, so that a tenth of the validation part chooses well enough.
     few = Splits(data.train, data.validation.take(slice(0, 1000)), data.test, data.spec)
