@@ -78,7 +78,7 @@ CONTENDERS = {
         ("10.9", "11.9", "12.0"),
         rate=1e-3,
         clip=10.0,
-    ),  # fmt: skip
+    ),
 }
 
 
