@@ -191,7 +191,9 @@ class Model(Part):
         for name, value in batch.items():
             self.check_support(name, value, batch.get(name + MASK))
         with seeded(seed, self.device):
-            scope = self.draw(few, 1, Location()).scope
+            draw = self.draw(few, 1, Location())
+            refuse_other_shapes(draw)
+            scope = draw.scope
             if self.posterior is None and self.prior is not None:
                 scope = self.prior.sample(scope, len(next(iter(few.values()))))
             terms = self.log_likelihood(scope)
@@ -240,6 +242,19 @@ class Model(Part):
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+
+def refuse_other_shapes(draw: Draw) -> None:
+    """Raise `UserError` for a latent that the prior knows in another shape; it would broadcast."""
+    for name, site in draw.sites.items():
+        if site.p is None or site.code is not None:
+            continue
+        drawn, known = tuple(site.value.shape[2:]), tuple(site.p.event_shape)
+        if drawn != known:
+            raise UserError(
+                f"{name} has the shape {drawn} in the posterior and {known} in the prior: give "
+                "both the same"
+            )
 
 
 def masked_log_prob(p: Distribution, value: Tensor, mask: Tensor | None) -> Tensor:

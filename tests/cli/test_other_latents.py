@@ -10,7 +10,8 @@ from commands import run
 from torch import nn
 
 import elbowroom as er
-from elbowroom.workflow.decoding import other_latents
+from elbowroom.workflow.decoding import other_latents, traversals
+from elbowroom.workflow.pictures import grid_figure
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +57,17 @@ def test_nothing_to_evaluate_says_why(tmp_path: Path) -> None:
     assert judged.code == 0
     assert "not available for test data" in judged.out
     assert "no posterior" in judged.out
+
+
+def test_a_traversal_names_the_latents_that_it_moves(picture_run: Path, tmp_path: Path) -> None:
+    done = run("traverse", picture_run, "--dimensions", 2, "--out", tmp_path / "t.svg", "--json")
+    assert done.code == 2  # pictures are .png
+    done = run("traverse", picture_run, "--dimensions", 2, "--out", tmp_path / "t.png", "--json")
+    names = done.json["latents"]
+    assert len(names) == 2
+    drawn: list[tuple[int, ...]] = []
+    values, spec, found, stops = traversals(picture_run, 5, 2.0, 2, 0)
+    grid_figure(values, spec, lambda pictures: drawn.append(pictures.shape))
+    assert drawn[0][:2] == (2, 5)
+    assert found == names
+    assert stops.tolist() == [-2.0, -1.0, 0.0, 1.0, 2.0]

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 import elbowroom as er
+from elbowroom.errors import UserError
 from elbowroom.evaluate.likelihood import elbo
 from elbowroom.objectives.forms import likelihood_minus_divergence
 
@@ -75,3 +76,12 @@ def test_formulas_hold_where_latents_are_independent_or_drawn_from_above(x: Tens
         model.posterior = posterior
         sites = model.draw({"x": x}, 1, er.Pathwise()).sites
         assert not any(site.entangled for site in sites.values())
+
+
+def test_a_prior_of_another_size_is_named() -> None:
+    """It would broadcast, and train, and report a bound of nothing."""
+    net = er.nets.MLP(3, [4], 4)
+    likelihood = er.Conditional(er.nets.MLP(2, [4], 3), er.Bernoulli(3), "z")
+    model = er.Model(er.StandardNormal(1), likelihood, er.Conditional(net, er.Gaussian(2), "x"))
+    with pytest.raises(UserError, match=r"z has the shape \(2,\) in the posterior and \(1,\)"):
+        model.check({"x": torch.zeros(2, 3)})

@@ -139,3 +139,13 @@ def test_no_data_are_refused() -> None:
     data = gaussian_data()
     with pytest.raises(UserError, match="zero rows"):
         evaluate(vae(er.Gaussian(6)), splits_of(data.train.columns["x"], torch.zeros(0, 6)))
+
+
+def test_without_latents_the_evidence_is_exact_and_no_estimate() -> None:
+    torch.manual_seed(0)
+    model = er.Model(None, er.Learned(er.Bernoulli(6)), None)
+    data = splits_of(*(torch.randint(2, (20, 6)).float() for _ in range(2)), kind="binary")
+    found = evaluate(model, data, samples=50)
+    assert found["log_marginal"]["estimator"] == "exact"
+    assert "effective_sample_size" not in found
+    assert "pareto_k" not in found

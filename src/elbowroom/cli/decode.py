@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elbowroom.cli.options import Json, Overwrite, Quiet, Run, Seed, refuse_existing
 from elbowroom.cli.output import Voice
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
 
 Out = Annotated[
     Path | None,
@@ -120,8 +124,13 @@ def traverse(
 
     refuse_existing(out, overwrite)
     path = out or folder / ("traversal" + export.default_ending(folder))
-    values, spec = decoding.traversals(folder, steps, extent, dimensions, seed)
-    export.write(path, values, spec)
-    Voice(quiet, as_json).result(
-        {"file": str(path)}, f"wrote {values.shape[0]} traversals to {path}"
-    )
+    values, spec, names, stops = decoding.traversals(folder, steps, extent, dimensions, seed)
+
+    def drawn(pictures: np.ndarray) -> Figure:
+        from elbowroom.plots.images import traversals
+
+        return traversals(pictures, stops, names)
+
+    export.write(path, values, spec, drawn)
+    told = f"wrote {len(values)} traversals to {path} ({', '.join(names)})"
+    Voice(quiet, as_json).result({"file": str(path), "latents": names}, told)

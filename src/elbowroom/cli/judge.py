@@ -112,8 +112,10 @@ def evaluate(
         name = "simulated data" if method == "bdmc" else name
     rows = headline_rows(result)
     text = table([name, "value", "± s.e.", "unit"], rows)
-    if not rows:  # an empty table would not say why
-        text = table([f"not available for {name}", "why"], [*map(list, reasons(result).items())])
+    if not isinstance(result.get("log_marginal"), dict) and method == "iwae":
+        # A table without its first figure would not say why.
+        why = table([f"not available for {name}", "why"], [*map(list, reasons(result).items())])
+        text = f"{text}\n\n{why}" if rows else why
     voice.result(result, text)
 
 

@@ -73,6 +73,8 @@ def reproduce(
         text = table(["figure", "ours", "bar", "", "published or expected"], rows)
         voice.result({"folder": str(folder), "rows": [r.__dict__ for r in outcome.rows]}, text)
         voice.say(f"\nfigures: {folder}")
+        if quick:
+            voice.say("--quick: a few steps, to see that it runs; what it prints means nothing")
 
 
 def every(

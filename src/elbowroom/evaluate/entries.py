@@ -102,6 +102,15 @@ def marginal_entries(marginal: LogMarginal, dims: int, reason: str | None) -> En
     }
 
 
+def without_sampling(found: Entries) -> Entries:
+    """Return the figures of a model without latents, whose ``log p(x)`` is no estimate."""
+    of_particles = ("effective_sample_size", "pareto_k")
+    kept = {name: entry for name, entry in found.items() if name not in of_particles}
+    if isinstance(kept["log_marginal"], dict):
+        kept["log_marginal"] = {**kept["log_marginal"], "estimator": "exact"}
+    return kept
+
+
 def tail_entries(shape: Tensor) -> Entries:
     """Return the share of data whose k̂ says not to trust them; nothing of too few particles."""
     if shape.isnan().any():

@@ -18,6 +18,9 @@ PRIOR_COUNT, PRIOR_SHAPE = 10, 0.5
 
 SMALLEST = 1e-290
 
+EVEN = 1e-3
+"""Nats by which the largest weights may differ and still be rounding of equal ones."""
+
 
 def pareto_shape(log_weights: Tensor) -> Tensor:
     """Return k̂ of importance weights, ``(S, B) -> (B,)``, float64.
@@ -32,7 +35,7 @@ def pareto_shape(log_weights: Tensor) -> Tensor:
         log_weights: ``log w``, nats, up to a constant per datum; -∞ is no weight.
 
     Returns:
-        k̂ per datum: NaN where S is below 25, -∞ where the tail's weights are all equal, +∞ where
+        k̂ per datum: NaN where S is below 25, -∞ where the tail's weights are equal, +∞ where
         weights are not finite.
 
     References:
@@ -48,7 +51,8 @@ def pareto_shape(log_weights: Tensor) -> Tensor:
     excess = (weights[:-1] - weights[-1]).flip(0)
     shape = fit_shape(excess)
     shape = (size * shape + PRIOR_COUNT * PRIOR_SHAPE) / (size + PRIOR_COUNT)
-    shape = torch.where(excess[-1] == 0, -math.inf, shape)
+    flat = largest[0] - largest[-1] < EVEN
+    shape = torch.where(flat, -math.inf, shape)
     return torch.where(weights.isfinite().all(0), shape, math.inf)
 
 

@@ -135,7 +135,8 @@ class Evaluation:
     def evidence(self) -> Entries:
         self.marginal = self.estimate("log p(x)", self.rows)
         size, reason = dimensions(self.model, self.rows)
-        return entries.marginal_entries(self.marginal, size, NO_BITS.get(self.kind, reason))
+        found = entries.marginal_entries(self.marginal, size, NO_BITS.get(self.kind, reason))
+        return found if self.model.posterior is not None else entries.without_sampling(found)
 
     def perplexity(self) -> Entries:
         kind = "words" if getattr(self.model.family("x"), "of_words", False) else self.kind

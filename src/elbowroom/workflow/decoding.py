@@ -150,10 +150,15 @@ def lines(start: Tensor, end: Tensor, points: int) -> Tensor:
     return start.unsqueeze(1) * (1 - share) + end.unsqueeze(1) * share
 
 
-def traversals(folder: Path, points: int, extent: float, dimensions: int, seed: int) -> Arrays:
+def traversals(
+    folder: Path, points: int, extent: float, dimensions: int, seed: int
+) -> tuple[np.ndarray, DataSpec, list[str], np.ndarray]:
     """Decode one latent at a time over [-extent, extent], ``(d, points, *event)``.
 
     The most used dimensions come first: those whose posterior mean varies most over test data.
+
+    Returns:
+        The data, what is known of them, the latents' names, and where each one stops.
     """
     model, z, batch, spec = test_latents(folder, COMPARED)
     order = z.var(0, unbiased=False).argsort(descending=True)[:dimensions]
@@ -163,7 +168,8 @@ def traversals(folder: Path, points: int, extent: float, dimensions: int, seed: 
         varied(z[0], order, points, high, low),
         conditions_of(model, first, len(order)),
     )
-    return decode_grid(model, walk, conditions).numpy(), spec
+    names, stops = [f"z{int(i) + 1}" for i in order], np.linspace(low, high, points)
+    return decode_grid(model, walk, conditions).numpy(), spec, names, stops
 
 
 def span_of(model: Model, batch: Batch, extent: float) -> tuple[float, float]:

@@ -32,10 +32,15 @@ def default_ending(folder: Path) -> str:
     return ".csv" if spec.image is None else ".png"
 
 
-def write(path: Path, values: np.ndarray | Several, spec: DataSpec) -> None:
+def write(
+    path: Path,
+    values: np.ndarray | Several,
+    spec: DataSpec,
+    draw: Callable[[np.ndarray], object] | None = None,
+) -> None:
     """Write data ``(N, *event)`` or a grid of them ``(rows, points, *event)``.
 
-    Several modalities are a mapping of such arrays.
+    Several modalities are a mapping of such arrays; `draw` makes the figure of pictures.
 
     Raises:
         UserError: the ending is unknown, or pictures or text are asked of data that are none.
@@ -51,7 +56,7 @@ def write(path: Path, values: np.ndarray | Several, spec: DataSpec) -> None:
             raise UserError(f"{path}: {spec.name} is no pictures; take .csv, .npy or .npz")
         from elbowroom.plots.style import save
 
-        save(grid_figure(values, spec), prepared(path))
+        save(grid_figure(values, spec, draw), prepared(path))
         return
     names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
     flat = values.reshape(-1, spec.size) if path.suffix in (".csv", ".parquet") else values

@@ -184,7 +184,7 @@ def explanations(result: dict[str, Any]) -> list[str]:
 def reasons(result: dict[str, Any]) -> dict[str, str]:
     """Return why a figure is not there, by title."""
     absent = result.get("not_available", {})
-    return {EXPLAINED.get(k, (k, ""))[0]: str(why) for k, why in absent.items()}
+    return {EXPLAINED[k][0]: str(why) for k, why in absent.items() if k in EXPLAINED}
 
 
 def command_lines() -> list[str]:
