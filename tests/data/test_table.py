@@ -143,3 +143,12 @@ def test_parquet_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match=r"elbowroom\[parquet\]"):
         load(tmp_path / "t.parquet")
+
+
+def test_the_column_of_fewest_values_is_offered_as_the_class(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{i},{i / 2},{'ab'[i % 2]},remark {i},x{i}" for i in range(12)]
+    path.write_text("\n".join(["id,size,species,note,other", *rows]))
+    with pytest.raises(UserError, match=r"label='species'") as refused:
+        load(path, drop=["id", "other"])
+    assert "drop=['id', 'other', 'species', 'note']" in str(refused.value)

@@ -48,7 +48,7 @@ def select(
     keep, leave = _named(columns) or [*numeric, *raw.text], [*_named(drop), *taken]
     _refuse_unknown(raw, [*keep, *leave], [*numeric, *raw.text], taken)
     chosen = [name for name in dict.fromkeys(keep) if name not in leave]
-    _refuse_text(raw, [name for name in chosen if name in raw.text], label)
+    _refuse_text(raw, [name for name in chosen if name in raw.text], _named(drop), label)
     if not chosen:
         raise UserError(f"{raw.name}: no column is left to model.")
     if label is not None:
@@ -68,7 +68,8 @@ def _named(names: Sequence[str] | str | None) -> list[str]:
 
 def _refuse_unknown(raw: Raw, names: list[str], known: list[str], taken: list[str]) -> None:
     for name in set(names).difference(known):
-        choice = [*known, *raw.about] if name in taken else known
+        # What describes cells is what a class is sought among, not a thousand genes.
+        choice = list(raw.about) or known if name in taken else known
         hint = did_you_mean(name, choice)
         raise UserError(f"{raw.name}: unknown column {name!r}.{hint} It has {listed(choice, 30)}.")
 
@@ -89,7 +90,7 @@ def _classes(raw: Raw, places: dict[str, int], name: str) -> np.ndarray:
     return values
 
 
-def _refuse_text(raw: Raw, names: list[str], label: str | None) -> None:
+def _refuse_text(raw: Raw, names: list[str], drop: list[str], label: str | None) -> None:
     """Refuse columns of text: a stray cell by row and content, whole columns by a list."""
     if not names:
         return
@@ -102,9 +103,12 @@ def _refuse_text(raw: Raw, names: list[str], label: str | None) -> None:
                 f"or remove it, or leave the column out: drop=[{name!r}]."
             )
     # In double quotes, so that it can be pasted into a shell as it stands.
-    advice = f'Leave them out with "drop=[{listed(names)}]", or choose others with columns=[…]'
+    whole = listed([*drop, *names])
+    advice = f'Leave them out with "drop=[{whole}]", or choose others with columns=[…]'
     if label is None:
-        advice += f", or take one as the class with label={names[-1]!r}"
+        # A class has few values; a name or a remark has one a row.
+        fewest = min(names, key=lambda name: len(set(raw.text[name])))
+        advice += f", or take one as the class with label={fewest!r}"
     commas = [name for name in names if any(map(_has_thousands, raw.text[name]))]
     if commas:
         advice += f"; {listed(commas)} would be numbers without thousands separators"
