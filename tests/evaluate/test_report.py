@@ -15,10 +15,13 @@ from toys import LinearGaussian
 import elbowroom as er
 from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.spec import DataSpec
+from elbowroom.data.tiny import tiny
 from elbowroom.errors import UserError
 from elbowroom.evaluate.report import evaluate
 from elbowroom.families.delta import Delta
 from elbowroom.posteriors.per_datum import PerDatum
+from elbowroom.recipes.conditional import cvae
+from elbowroom.workflow.summary import title_of
 
 
 def splits_of(train: Tensor, test: Tensor, kind: str = "real") -> Splits:
@@ -149,3 +152,15 @@ def test_without_latents_the_evidence_is_exact_and_no_estimate() -> None:
     assert found["log_marginal"]["estimator"] == "exact"
     assert "effective_sample_size" not in found
     assert "pareto_k" not in found
+
+
+def test_what_data_were_given_is_part_of_the_figure() -> None:
+    """``log p(x|c)`` of one model beside ``log p(x)`` of another is no comparison."""
+    splits = tiny("pictures")
+    made = cvae(splits.spec, splits.train.columns, latent_dim=2, hidden=(8,))
+    found = evaluate(made.model, splits, samples=2, limit=8)
+    assert found["log_marginal"]["given"] == found["elbo"]["given"] == ["label"]
+    assert title_of("log_marginal", found["log_marginal"]) == "log p(x|label), IW-2"
+    assert title_of("elbo", found["elbo"]) == "ELBO given label"
+    plain = evaluate(vae(er.Bernoulli(6)), splits_of(*torch.ones(2, 4, 6), "binary"), samples=2)
+    assert "given" not in plain["log_marginal"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -100,6 +101,14 @@ def marginal_entries(marginal: LogMarginal, dims: int, reason: str | None) -> En
         "bits_per_dim": reason if reason else figure(bits, "bits/dim", dims=dims),
         **tail,
     }
+
+
+def conditional(found: Entries, name: str, given: Sequence[str]) -> Entries:
+    """Note what a figure's data were given, if anything: ``log p(x|c)`` is no ``log p(x)``."""
+    entry = found[name]
+    if given and isinstance(entry, dict):
+        return {**found, name: {**entry, "given": list(given)}}
+    return found
 
 
 def without_sampling(found: Entries) -> Entries:

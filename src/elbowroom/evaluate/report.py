@@ -130,12 +130,14 @@ class Evaluation:
             self.progress(stage, done, len(self.rows))
 
     def bound(self) -> Entries:
-        return entries.bound_entries(elbo(self.model, self.rows, seed=self.seed))
+        found = entries.bound_entries(elbo(self.model, self.rows, seed=self.seed))
+        return entries.conditional(found, "elbo", self.model.conditions)
 
     def evidence(self) -> Entries:
         self.marginal = self.estimate("log p(x)", self.rows)
         size, reason = dimensions(self.model, self.rows)
         found = entries.marginal_entries(self.marginal, size, NO_BITS.get(self.kind, reason))
+        found = entries.conditional(found, "log_marginal", self.model.conditions)
         return found if self.model.posterior is not None else entries.without_sampling(found)
 
     def perplexity(self) -> Entries:

@@ -140,5 +140,10 @@ def comparison(folders: list[Path]) -> tuple[list[str], list[list[str]], dict[st
         raise UserError(
             f"these runs are of different data, so their figures do not compare: {listed}"
         )
-    rows = [[f, *(shown(r.get(key)) for key, _ in COLUMNS)] for f, r in results.items()]
+
+    def cell(number: Any) -> str:
+        given = number.get("given") if isinstance(number, dict) else None
+        return f"{shown(number)} given {', '.join(given)}" if given else shown(number)
+
+    rows = [[f, *(cell(r.get(key)) for key, _ in COLUMNS)] for f, r in results.items()]
     return ["run", *(title for _, title in COLUMNS)], rows, results

@@ -218,6 +218,9 @@ def unit_of(number: dict[str, Any]) -> str:
 def title_of(key: str, number: dict[str, Any]) -> str:
     """Name a figure, with the number of samples it rests on and the cap it has reached."""
     title = EXPLAINED[key][0]
+    if "given" in number:
+        title = title.replace("(x)", f"(x|{', '.join(number['given'])})")
+        title = f"{title} given {', '.join(number['given'])}" if "|" not in title else title
     if "estimator" in number:
         return f"{title}, {number['estimator']}"
     if key == "log_marginal":
