@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import commands
 import pytest
 import torch
 
 import elbowroom as er
+import elbowroom.experiments
 from elbowroom.errors import UserError
 from elbowroom.experiments.base import Bench, Experiment
 from elbowroom.experiments.results import write_gallery, write_results
@@ -82,6 +84,16 @@ def test_table_and_gallery(tmp_path: Path) -> None:
     assert "**missed**" in text
     write_gallery(tmp_path / "gallery.html", tmp_path, records)
     assert "1 of 2" in (tmp_path / "gallery.html").read_text(encoding="utf-8")
+
+
+def test_the_command_counts_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elbowroom.experiments, "EXPERIMENTS", TABLE)
+    out = ("--out", tmp_path / "all", "--results", tmp_path / "r.md")
+    done = commands.run("reproduce", "all", *out, "--gallery", tmp_path / "g.html")
+    assert done.code == 0, done.err
+    counted = [line.split() for line in done.out.splitlines()]
+    assert ["first", "done", "1", "0"] in counted
+    assert ["second", "done", "0", "1"] in counted
 
 
 def test_quick_runs_prove_nothing(tmp_path: Path) -> None:

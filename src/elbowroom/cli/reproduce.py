@@ -100,7 +100,7 @@ def every(
         write_gallery(gallery, folder, records)
     verdicts = {r["experiment"]: [row.get("met") for row in r["rows"]] for r in records}
     rows = [
-        [name, said, verdicts.get(name, []).count(True), verdicts.get(name, []).count(False)]
+        [name, said, *(str(verdicts.get(name, []).count(met)) for met in (True, False))]
         for name, said in outcome.items()
     ]
     voice.result(
