@@ -3,6 +3,7 @@
 from elbowroom.evaluate.ais import annealed_log_marginal
 from elbowroom.evaluate.annealing import Annealing
 from elbowroom.evaluate.bdmc import bidirectional
+from elbowroom.evaluate.calibration import calibration
 from elbowroom.evaluate.gaps import inference_gaps
 from elbowroom.evaluate.imputation import impute
 from elbowroom.evaluate.latent import active_units, aggregate_posterior
@@ -15,6 +16,7 @@ __all__ = [
     "annealed_log_marginal",
     "bidirectional",
     "bits_per_dim",
+    "calibration",
     "elbo",
     "impute",
     "inference_gaps",
