@@ -71,6 +71,21 @@ def test_probabilities_sum_to_one(kind: str, entries: er.Bernoulli | er.Categori
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_map_of_places_tells_what_is_likely_where(kind: str) -> None:
+    """Far from the border places are alike to convolutions; the map sets them apart."""
+    plain = family(er.Bernoulli((1, 9, 9)), kind=kind, layers=1)
+    told = family(er.Bernoulli((1, 9, 9)), kind=kind, layers=1, places=2)
+    x = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
+    middle = [made.net(x)[0, 0, 0, 5:7, 4:6] for made in (plain, told)]
+    assert (middle[0] - middle[0][0, 0]).abs().max() < 1e-12
+    assert (middle[1] - middle[1][0, 0]).abs().max() > 1e-3
+    made = family(er.Bernoulli((1, 3, 3)), kind=kind, places=2)
+    states = all_digits(2, 9).view(1, 512, 1, 3, 3)
+    p = made(torch.zeros(1, 0), torch.Size((1, 1)))
+    assert p.log_prob(states).exp().sum().item() == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_samples_have_the_probabilities_that_are_scored(kind: str) -> None:
     made, count = family(er.CategoricalCodes((2, 2), 3), kind=kind), 20_000
     p = made(torch.zeros(1, 0), torch.Size((1, 1)))
@@ -84,19 +99,22 @@ def test_samples_have_the_probabilities_that_are_scored(kind: str) -> None:
     assert z.square().mean() < 1.6
 
 
+@pytest.mark.parametrize(("context", "places"), [(2, 0), (0, 3), (2, 3)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_sampling_from_caches_is_the_network_itself(kind: str) -> None:
+def test_sampling_from_caches_is_the_network_itself(kind: str, context: int, places: int) -> None:
     """The parameters that sampling sees, entry by entry, are those of one pass over the result."""
-    made = family(er.Bernoulli((2, 6, 5)), kind=kind, kernel=5, first=5, context=2)
-    context, seen = torch.randn(4, 2, 6, 5, dtype=torch.float64), []
+    sizes = {"kernel": 5, "first": 5, "context": context, "places": places}
+    made = family(er.Bernoulli((2, 6, 5)), kind=kind, **sizes)
+    seen: list[Tensor] = []
+    given = torch.randn(4, context, 6, 5, dtype=torch.float64) if context else None
 
     def draw(parameters: Tensor) -> Tensor:
         seen.append(parameters)
         return torch.bernoulli(torch.full((len(parameters),), 0.5, dtype=torch.float64))
 
     with seeded(0), torch.no_grad():
-        x = made.net.generate(4, context, draw)
-        whole = made.net(x, context)
+        x = made.net.generate(4, given, draw)
+        whole = made.net(x, given)
     assert x.unique().tolist() == [0.0, 1.0]
     by_entry = torch.stack(seen, -1).view(4, 1, 6, 5, 2).movedim(-1, 2)
     torch.testing.assert_close(by_entry, whole, rtol=1e-12, atol=1e-12)

@@ -46,6 +46,8 @@ class PixelCNN(Family):
         kind: ``"gated"``: two stacks without a blind spot; ``"plain"``: masked convolutions.
         context: channels of the context ``(context, H, W)``, a map that the conditional's network
             gives; 0 for none.
+        places: channels of a learned map, the same for all pictures, that every layer is given:
+            what is likely where. 0 for none; the network then knows a place by the border alone.
         temperature: divides every entry's logits when drawing; below 1 is more careful.
 
     Attributes:
@@ -76,6 +78,7 @@ class PixelCNN(Family):
         kind: str = "gated",
         context: int = 0,
         temperature: float = 1.0,
+        places: int = 0,
     ) -> None:
         super().__init__(entries.shape)
         if not isinstance(entries, ENTRIES) or list(entries.parameters()):
@@ -90,14 +93,14 @@ class PixelCNN(Family):
             raise UserError(f"temperature={temperature}: it is a positive number")
         self.entries, self.channels, self.layers = entries, channels, layers
         self.kernel, self.first, self.kind = kernel, first, kind
-        self.context, self.temperature = context, temperature
+        self.context, self.temperature, self.places = context, temperature, places
         *planes, height, width = self.event
         self.picture = (planes[0] if planes else 1, height, width)
         self.entry = type(entries)(**{**entries.arguments(), "shape": 1})
         embed, numbers = reader(entries)
         self.net = PixelNet(
             self.picture, embed, numbers, entries.parameters_each, channels, layers, kernel,
-            first, kind, context,
+            first, kind, context, places,
         )  # fmt: skip
 
     @property

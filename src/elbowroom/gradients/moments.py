@@ -50,15 +50,9 @@ class RunningMean(Baseline):
     @torch.no_grad()
     def commit(self, flag: Tensor | None) -> None:
         """Move the running moments towards those of the update's batches."""
-        if not self.pending:
-            return
-        fresh = torch.stack(self.pending).mean(0)
-        self.pending = []
-        all_mean([fresh])
-        moved = self.moments.lerp(fresh.to(self.moments), 1.0 - self.decay)
-        if flag is not None:  # where an update is masked, its signals may not be finite
-            moved = torch.where(flag > 0, self.moments, moved)
-        self.moments.copy_(moved)
+        if self.pending:
+            self.moments.copy_(followed(self.moments, self.pending, self.decay, flag))
+            self.pending = []
 
 
 class OptimalConstant(RunningMean):
@@ -107,3 +101,18 @@ def squared_score(site: Site) -> Tensor:
     slopes = torch.autograd.grad(log_q.sum(), leaves)
     squares = [slope.square().reshape(*slope.shape[:2], -1).sum(-1) for slope in slopes]
     return torch.stack(squares).sum(0)
+
+
+def followed(now: Tensor, pending: list[Tensor], decay: float, flag: Tensor | None) -> Tensor:
+    """Return running moments moved towards those of an update's batches, of all processes.
+
+    Args:
+        now: the moments.
+        pending: the moments of every batch of the update.
+        decay: share of the old ones that stays.
+        flag: 1 where the update is masked: nothing moves, and the batches may not be finite.
+    """
+    fresh = torch.stack(pending).mean(0)
+    all_mean([fresh])
+    moved = now.lerp(fresh.to(now), 1.0 - decay)
+    return moved if flag is None else torch.where(flag > 0, now, moved)

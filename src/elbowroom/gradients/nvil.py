@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from elbowroom.distributed import all_mean
 from elbowroom.draw import Measure, Site
+from elbowroom.gradients.moments import followed
 from elbowroom.gradients.score import Network
 from elbowroom.shapes import Scope
 
@@ -63,13 +63,8 @@ class NVIL(Network):
         """Move the running mean and variance towards those of the update's batches."""
         if not self.pending:
             return
-        fresh = torch.stack(self.pending).mean(0)
-        self.pending = []
-        all_mean([fresh])
-        # Where an update is masked, what was set aside may not be finite.
         now = torch.stack([self.mean, self.variance])
-        moved = now.lerp(fresh.to(now), 1.0 - self.decay)
-        if flag is not None:
-            moved = torch.where(flag > 0, now, moved)
+        moved = followed(now, self.pending, self.decay, flag)
+        self.pending = []
         self.mean.copy_(moved[0])
         self.variance.copy_(moved[1])

@@ -160,11 +160,14 @@ class PixelNet(nn.Module):
         channels, layers, kernel, first: width, depth and kernel sizes of the stack.
         kind: ``"gated"`` or ``"plain"``.
         context: channels of the context, ``(N, context, H, W)``; 0 for none.
+        places: channels of a learned map that every layer is given beside the context: what is
+            drawn where is known before anything is seen, and the border need not be in sight.
     """
 
     def __init__(
         self, shape: tuple[int, int, int], embed: nn.Module, width: int, outputs: int,
         channels: int, layers: int, kernel: int, first: int, kind: str, context: int,
+        places: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         if kind not in STACKS:
@@ -176,7 +179,8 @@ class PixelNet(nn.Module):
                 )
         self.shape, self.embed, self.width = shape, embed, width
         # One channel of ones tells the picture from the border of zeros.
-        self.stack = STACKS[kind](1 + shape[0] * width, channels, layers, kernel, first, context)
+        inputs, given = 1 + shape[0] * width, context + places
+        self.stack = STACKS[kind](inputs, channels, layers, kernel, first, given)
         self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.ReLU(),
@@ -186,6 +190,14 @@ class PixelNet(nn.Module):
             )
             for before in range(shape[0])
         )
+        start = 0.1 * torch.randn(1, places, *shape[1:])
+        self.places = nn.Parameter(start) if places else None
+
+    def given(self, context: Tensor | None) -> Tensor | None:
+        """Return what the layers are given, ``(N or 1, context + places, H, W)``, if anything."""
+        if self.places is None or context is None:
+            return context if self.places is None else self.places
+        return torch.cat([context, self.places.expand(len(context), -1, -1, -1)], 1)
 
     def inputs(self, x: Tensor) -> Tensor:
         """Embed entries ``(N, C, H, W)`` and add ones, ``(N, C·width + 1, H, W)``."""
@@ -206,7 +218,7 @@ class PixelNet(nn.Module):
         """
         # Channels last is the faster layout for convolutions on a processor.
         embedded = self.inputs(x).contiguous(memory_format=torch.channels_last)
-        features = self.stack(embedded, context)
+        features = self.stack(embedded, self.given(context))
         heads = [self.head(c, features, embedded) for c in range(self.shape[0])]
         return torch.stack(heads, 2)
 
@@ -221,7 +233,7 @@ class PixelNet(nn.Module):
         channels, height, width = self.shape
         like = next(self.parameters())
         x = like.new_zeros(count, *self.shape)
-        cache: Any = self.stack.begin((height, width), context, x)
+        cache: Any = self.stack.begin((height, width), self.given(context), x)
         for i in range(height):
             self.stack.row(cache, i)
             for j in range(width):

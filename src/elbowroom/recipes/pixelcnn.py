@@ -29,6 +29,7 @@ def pixelcnn(
     kind: str = "gated",
     entries: str = "auto",
     components: int = 5,
+    places: int = 8,
 ) -> Recipe:
     """An exact likelihood of pictures, and nothing to encode them by: what a VAE is held to.
 
@@ -44,6 +45,8 @@ def pixelcnn(
             (of discretised logistics); auto is the first for binary data, the second for a few
             levels, the third for many.
         components: of the mixture.
+        places: channels of a learned map of what is likely where; 0 for a network that is the
+            same at every place.
     """
     if spec.image is None or spec.shape != spec.image:
         raise UserError(f"pixelcnn needs pictures (C, H, W); {spec.name} has rows of {spec.shape}")
@@ -57,7 +60,7 @@ def pixelcnn(
         one = CategoricalCodes(spec.shape, levels_of(spec))
     elif entries == "mixture":
         one = DiscretizedLogisticMixture(spec.shape, components, levels_of(spec))
-    family = PixelCNN(one, channels, layers, kernel, first, kind)
+    family = PixelCNN(one, channels, layers, kernel, first, kind, places=places)
     settings = {"batch_size": 16, "clip_norm": 10.0, "average": 0.99}
     model = Model(prior=None, likelihood=Learned(family), posterior=None)
     return Recipe(model, ELBO(), settings, {"entries": likelihood_name(one)})
