@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 
 from elbowroom.conditional import as_joint
 from elbowroom.distributions.base import Factorised, centre
+from elbowroom.distributions.conditioning import Marginal
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
 from elbowroom.gradients.location import Location
@@ -274,6 +275,8 @@ def masked_log_prob(p: Distribution, value: Tensor, mask: Tensor | None) -> Tens
     value = value.masked_fill(~whole, 0)
     if mask.dim() == 2:
         return torch.where(mask, p.log_prob(value), 0.0)
+    if isinstance(p, Marginal):
+        return p.observed_log_prob(value, mask)
     if not isinstance(p, Factorised):
         raise UserError(f"single entries are masked, but {type(p).__name__} does not factorise")
     return sum_event(torch.where(mask, p.entry_log_prob(value), 0.0), len(p.event_shape))

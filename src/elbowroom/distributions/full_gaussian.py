@@ -8,12 +8,14 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from elbowroom.distributions.base import ONE, SampleShape, Shell
+from elbowroom.distributions.base import ONE, SampleShape
+from elbowroom.distributions.conditioning import Conditioned, Filled, Marginal
 from elbowroom.distributions.gaussian import HALF_LOG_TWO_PI, Gaussian, StandardGaussian
 from elbowroom.distributions.kl import entry_kl
+from elbowroom.errors import UserError
 
 
-class FullGaussian(Shell):
+class FullGaussian(Marginal):
     """``N(x; μ, L Lᵀ)``.
 
     Args:
@@ -54,6 +56,26 @@ class FullGaussian(Shell):
     def log_prob(self, value: Tensor) -> Tensor:
         white = solve(self.factor, value - self.loc)
         return (-0.5 * white.square() - HALF_LOG_TWO_PI - log_diagonal(self.factor)).sum(-1)
+
+    def observed_log_prob(self, value: Tensor, mask: Tensor) -> Tensor:
+        given, away = self.given(value, mask)
+        return given.log_prob(away).squeeze(1).mT
+
+    def filled(self, value: Tensor, mask: Tensor) -> Filled:
+        given, away = self.given(value, mask)
+        mean = self.loc + given.expected(away).squeeze(1).movedim(-1, 0)
+        return Filled(torch.where(mask, value, mean), given.spread[given.row, 0].unsqueeze(0))
+
+    def given(self, value: Tensor, mask: Tensor) -> tuple[Conditioned, Tensor]:
+        """Return the Gaussian given entries, and ``x - μ``, ``(B, 1, D, S)``.
+
+        Raises:
+            UserError: data have covariances of their own.
+        """
+        if self.factor.dim() != 2:
+            raise UserError("entries are absent under a covariance for each datum: not supported")
+        away = (value - self.loc).masked_fill(~mask, 0.0).movedim(0, -1)
+        return Conditioned(self.covariance.unsqueeze(0), mask[0]), away.unsqueeze(1)
 
     def entropy(self) -> Tensor:
         entries = log_diagonal(self.factor) + (0.5 + HALF_LOG_TWO_PI)

@@ -8,9 +8,11 @@ from typing import Self
 from torch import Tensor
 
 from elbowroom.distributions.base import ONE, SampleShape, Shell
+from elbowroom.distributions.conditioning import Filled, Marginal
+from elbowroom.errors import UserError
 
 
-class Reshaped(Shell):
+class Reshaped(Marginal):
     """``p(x) = p(vec x)``: the base's vectors ``(D,)`` laid out in an event shape of D entries.
 
     Args:
@@ -52,3 +54,20 @@ class Reshaped(Shell):
 
     def entropy(self) -> Tensor:
         return self.base.entropy()
+
+    def observed_log_prob(self, value: Tensor, mask: Tensor) -> Tensor:
+        return self.marginal.observed_log_prob(value.flatten(2), mask.flatten(2))
+
+    def filled(self, value: Tensor, mask: Tensor) -> Filled:
+        return self.marginal.filled(value.flatten(2), mask.flatten(2))
+
+    @property
+    def marginal(self) -> Marginal:
+        """The base, whose entries can be left out.
+
+        Raises:
+            UserError: they cannot.
+        """
+        if not isinstance(self.base, Marginal):
+            raise UserError(f"{type(self.base).__name__} does not factorise")
+        return self.base

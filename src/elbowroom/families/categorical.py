@@ -52,12 +52,12 @@ class CategoricalCodes(Family):
 
     Args:
         shape: event shape, ``()`` for a single label.
-        classes: K.
+        classes: K; a single one is a mixture of nothing.
     """
 
     def __init__(self, shape: int | Sequence[int], classes: int) -> None:
         super().__init__(shape)
-        self.classes = self.parameters_each = at_least_two("classes", classes)
+        self.classes = self.parameters_each = at_least_one("classes", classes)
 
     def forward(self, output: Tensor, lead: torch.Size) -> Distribution:
         return CategoricalCodesDistribution(self.blocks(output, lead), len(self.event))
@@ -71,4 +71,11 @@ def at_least_two(argument: str, number: int) -> int:
     """Return a number of classes or levels; raise `UserError` if there is no choice among them."""
     if number < 2:
         raise UserError(f"{argument}={number!r}: give 2 or more")
+    return number
+
+
+def at_least_one(argument: str, number: int) -> int:
+    """Return a number of classes that may be one alone; raise `UserError` below."""
+    if number < 1:
+        raise UserError(f"{argument}={number!r}: give 1 or more")
     return number

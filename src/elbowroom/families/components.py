@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from elbowroom.distributions.components import GaussianComponents
 from elbowroom.errors import UserError
-from elbowroom.families.categorical import at_least_two
+from elbowroom.families.categorical import at_least_one
 from elbowroom.part import Part
 from elbowroom.shapes import Scope, as_shape
 
@@ -47,7 +47,7 @@ class Components(Part):
         super().__init__()
         if covariance not in COVARIANCES:
             raise UserError(f"covariance={covariance!r}: give one of {', '.join(COVARIANCES)}")
-        self.shape, self.components = shape, at_least_two("components", components)
+        self.shape, self.components = shape, at_least_one("components", components)
         self.covariance, self.given, self.ridge = covariance, given, ridge
         self.event = as_shape(shape)
         size = math.prod(self.event)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elbowroom.draw import Draw
 from elbowroom.gradients.base import Gradient
 from elbowroom.model import Model
-from elbowroom.objectives.base import Bound, Loss, refuse_holes, report, total_of
+from elbowroom.objectives.base import Bound, Loss, report, total_of
 from elbowroom.objectives.maximise import Maximiser, Statistics, maximiser
 from elbowroom.shapes import Batch
 
@@ -24,11 +25,14 @@ class ExpectationMaximisation(Bound):
     :meth:`commit` after the step; no gradient flows. The bound that a step reports is that of
     the parameters before it, and never decreases (but for what a mixture's ridge takes from it).
 
+    Entries that a mask declares absent are integrated out, so that the bound is that of the
+    observed ones. All of it is computed in float64, whatever the parameters are kept in.
+
     Args:
         gradient: how the posterior gives its particles, for all sites or by site.
 
     Raises:
-        UserError: the batch has holes, or a part has no closed form.
+        UserError: a part has no closed form, or no datum shows an entry.
 
     References:
         Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster, Laird, Rubin
@@ -41,11 +45,12 @@ class ExpectationMaximisation(Bound):
 
     @torch.no_grad()
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
-        refuse_holes(batch)
-        draw, terms = self.draw(model, batch)
-        value = draw.measure.mean(total_of(terms) - draw.log_ratio)
-        if self.training:
-            self.gather(model, draw, total_of(terms))
+        wide = {n: v.double() if v.is_floating_point() else v for n, v in batch.items()}
+        with in_double(model):
+            draw, terms = self.draw(model, wide)
+            value = draw.measure.mean(total_of(terms) - draw.log_ratio)
+            if self.training:
+                self.gather(model, draw, total_of(terms))
         return Loss(-value.mean(), metrics={**report(draw.measure, terms), "bound": value})
 
     def gather(self, model: Model, draw: Draw, like: Tensor) -> None:
@@ -70,3 +75,16 @@ class ExpectationMaximisation(Bound):
             seen[id(one.part)] = (one, sums)
         for one, sums in seen.values():
             one.solve(sums)
+
+
+@contextmanager
+def in_double(model: nn.Module) -> Iterator[None]:
+    """Let a model compute in float64; its own tensors are back afterwards, to the bit."""
+    held = [(t, t.data) for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()]
+    for tensor, data in held:
+        tensor.data = data.double()
+    try:
+        yield
+    finally:
+        for tensor, data in held:
+            tensor.data = data

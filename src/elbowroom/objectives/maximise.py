@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from elbowroom.conditional import Conditional
+from elbowroom.distributions.conditioning import Conditioned, spans
 from elbowroom.errors import UserError
 from elbowroom.families.categorical import CategoricalCodes
 from elbowroom.families.components import Components
 from elbowroom.families.location_scale import FROM_NETWORK, Gaussian
 from elbowroom.nets.mlp import MLP
 from elbowroom.priors.standard import Learned, StandardNormal
-from elbowroom.shapes import Scope
+from elbowroom.shapes import MASK, Scope
 
 Statistics = dict[str, Tensor]
 
@@ -59,52 +60,118 @@ class Regression(Maximiser):
     """``x ~ N(W z + b, Ψ)``: linear regression on ``a = (z, 1)``, residual variances for Ψ.
 
     ``[W b] = Σ x āᵀ (Σ a aᵀ)⁻¹`` with ā the particles' mean; ``Ψ = diag(S - [W b] Σ ā xᵀ / N)``,
-    averaged over entries where one scale is shared.
+    averaged over entries where one scale is shared. Given z the entries are independent, so that
+    with holes each entry has its own sums, over the data that show it.
     """
 
     def gather(self, scope: Scope, weights: Tensor) -> Statistics:
         z = torch.cat([scope[n].flatten(2) for n in self.part.given_names], -1).double()
-        x, weights = scope[self.name][0].flatten(1).double(), weights.double()
+        weights, origin = weights.double(), self.part.net.layers[-1].bias.double()
+        # Around the last bias, so that large means cost the variances no digits.
+        x = scope[self.name][0].flatten(1).double() - origin
         a = torch.cat([z, torch.ones_like(z[..., :1])], -1)
         weighed = weights.unsqueeze(-1) * a
+        seen = observed(scope, self.name)
+        if seen is None:
+            inner = torch.einsum("sbi,sbj->ij", weighed, a).unsqueeze(0)
+            count = weights.sum().reshape(1)
+        else:
+            x, share = x.masked_fill(~seen, 0.0), seen.double()
+            each = torch.einsum("sbi,sbj->bij", weighed, a)
+            inner = (share.mT @ each.flatten(1)).unflatten(1, each.shape[1:])
+            count = share.sum(0)
         return {
-            "inner": torch.einsum("sbi,sbj->ij", weighed, a),
+            "inner": inner,
             "outer": x.mT @ weighed.sum(0),
             "squares": x.square().sum(0),
-            "count": weights.sum(),
+            "count": count,
+            "origin": origin.clone(),
         }
 
     def solve(self, sums: Statistics) -> None:
-        both = torch.linalg.solve(sums["inner"], sums["outer"].mT).mT
-        variance = (sums["squares"] - (both * sums["outer"]).sum(1)) / sums["count"]
+        if bool((sums["count"] == 0).any()):
+            first = int((sums["count"] == 0).long().argmax())
+            raise UserError(f"{self.name}: no datum shows entry {first}; leave the column out")
+        both = torch.linalg.solve(sums["inner"], sums["outer"].unsqueeze(-1)).squeeze(-1)
+        left = sums["squares"] - (both * sums["outer"]).sum(1)
+        count = sums["count"].expand_as(left)
+        if self.part.family.scale == "shared":
+            left, count = left.sum().expand_as(left), count.sum().expand_as(count)
         layer = self.part.net.layers[-1]
         layer.weight.copy_(both[:, :-1])
-        layer.bias.copy_(both[:, -1])
-        set_scale(self.part.family, variance)
+        layer.bias.copy_(both[:, -1] + sums["origin"])
+        set_scale(self.part.family, left / count)
 
 
 class Moments(Maximiser):
-    """Weighted means and covariances of each component."""
+    """Weighted means and covariances of each component.
+
+    With holes a diagonal covariance asks of each entry the data that show it; a full one fills
+    each datum in by every component's own conditional mean and covariance.
+    """
 
     def gather(self, scope: Scope, weights: Tensor) -> Statistics:
         x, code = scope[self.name][0].flatten(1).double(), scope[self.part.given]
-        count = self.part.components
-        share = x.new_zeros(count, len(x))
+        share = x.new_zeros(self.part.components, len(x))
         share.scatter_add_(0, code.expand_as(weights), weights.double())
         # Around a common point, so that large means cost the covariances no digits.
-        away = x - self.part.loc.mean(0).double()
-        return {
-            "count": share.sum(1),
-            "sum": share @ away,
-            "outer": torch.stack([(away * row.unsqueeze(1)).mT @ away for row in share]),
-            "origin": self.part.loc.mean(0).double(),
-        }
+        origin = self.part.loc.mean(0).double()
+        away, seen = x - origin, observed(scope, self.name)
+        if seen is None:
+            sums = complete_moments(away, share)
+        elif self.part.covariance == "diagonal":
+            sums = entry_moments(away.masked_fill(~seen, 0.0), share, seen.double())
+        else:
+            factor, loc = self.part.factor.double(), self.part.loc.double() - origin
+            sums = filled_moments(away, share, seen, loc, factor @ factor.mT)
+        return {**sums, "origin": origin}
 
     def solve(self, sums: Statistics) -> None:
         count = sums["count"].clamp_min(1e-10)
-        mean = sums["sum"] / count.unsqueeze(1)
-        covariance = sums["outer"] / count.view(-1, 1, 1) - mean.unsqueeze(2) * mean.unsqueeze(1)
+        mean = sums["sum"] / count
+        covariance = sums["outer"] / count.unsqueeze(2) - mean.unsqueeze(2) * mean.unsqueeze(1)
         self.part.assign(mean + sums["origin"], covariance)
+
+
+def complete_moments(away: Tensor, share: Tensor) -> Statistics:
+    """Sum ``(B, D)`` with weights ``(K, B)``: counts ``(K, 1)``, firsts and second moments."""
+    outer = torch.stack([(away * row.unsqueeze(1)).mT @ away for row in share])
+    return {"count": share.sum(1, keepdim=True), "sum": share @ away, "outer": outer}
+
+
+def entry_moments(away: Tensor, share: Tensor, seen: Tensor) -> Statistics:
+    """Sum each entry over the data that show it; counts are ``(K, D)``."""
+    return {
+        "count": share @ seen,
+        "sum": share @ away,
+        "outer": (share @ away.square()).diag_embed(),
+    }
+
+
+def filled_moments(
+    away: Tensor, share: Tensor, seen: Tensor, loc: Tensor, covariance: Tensor
+) -> Statistics:
+    """Sum what data ``(B, D)`` with holes are expected to be under means and covariances."""
+    total, outer = torch.zeros_like(loc), torch.zeros_like(covariance)
+    for part in spans(len(away), covariance.numel()):
+        given, weight = Conditioned(covariance, seen[part]), share[:, part].mT
+        residual = (away[part].unsqueeze(1) - loc).masked_fill(~seen[part].unsqueeze(1), 0.0)
+        x = loc + given.expected(residual.unsqueeze(-1)).squeeze(-1)
+        weighed = weight.unsqueeze(-1) * x
+        total += weighed.sum(0)
+        outer += torch.einsum("bki,bkj->kij", weighed, x)
+        by_pattern = weight.new_zeros(given.factor.shape[:2]).index_add_(0, given.row, weight)
+        outer += torch.einsum("pk,pkij->kij", by_pattern, given.spread)
+    return {"count": share.sum(1, keepdim=True), "sum": total, "outer": outer}
+
+
+def observed(scope: Scope, name: str) -> Tensor | None:
+    """Return which entries of a variable are there, ``(B, D)``, or None where all are."""
+    mask = scope.get(name + MASK)
+    if mask is None:
+        return None
+    whole = mask.reshape(mask.shape + (1,) * (scope[name].dim() - mask.dim()))
+    return whole.expand_as(scope[name])[0].flatten(1)
 
 
 class Frequencies(Maximiser):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from elbowroom.distributions.categorical import CategoricalCodes
 from elbowroom.draw import Draw, Site
-from elbowroom.families.categorical import at_least_two
+from elbowroom.families.categorical import at_least_one
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import Scope
 
@@ -25,7 +25,7 @@ class Bayes(Posterior):
 
     def __init__(self, states: int, name: str = "k") -> None:
         super().__init__()
-        self.states, self.name = at_least_two("states", states), name
+        self.states, self.name = at_least_one("states", states), name
 
     @property
     def names(self) -> tuple[str, ...]:

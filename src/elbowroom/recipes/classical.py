@@ -22,7 +22,7 @@ from elbowroom.posteriors.bayes import Bayes
 from elbowroom.posteriors.exact import Exact
 from elbowroom.priors.standard import Learned, StandardNormal
 from elbowroom.recipes.base import INTEGERS, QUANTISATION, Recipe
-from elbowroom.shapes import Batch
+from elbowroom.shapes import MASK, Batch
 
 
 def pca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recipe:
@@ -33,6 +33,8 @@ def pca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recip
         data: training columns by name.
         latent_dim: number of components.
     """
+    if spec.missing:
+        raise UserError(f"{spec.name} has holes, and a code is of whole rows; take ppca, or fa")
     p = Gaussian(spec.shape, scale="shared", minimum=floor(spec))
     model = Model(
         prior=None,
@@ -45,28 +47,36 @@ def pca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recip
 def ppca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recipe:
     """Probabilistic principal components: a Gaussian model with one noise, by its formula.
 
+    Data with holes have no formula: EM goes on from that of the data filled by their means.
+
     Args:
         spec: what is known of the data.
         data: training columns by name.
         latent_dim: dimension of z.
     """
-    return Recipe(linear(spec, latent_dim, "shared"), PrincipalComponents(), whole(spec, 1))
+    model, formula = linear(spec, latent_dim, "shared"), PrincipalComponents()
+    if not spec.missing:
+        return Recipe(model, formula, whole(spec, 1))
+    if data is not None:
+        formula(model, {"x": filled_by_means(data).to(next(model.parameters()))}, torch.zeros(()))
+        formula.commit()
+    return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))
 
 
 def factor_analysis(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recipe:
     """Factor analysis by EM: like probabilistic PCA, but with a noise for each column.
 
     Args:
-        spec: what is known of the data.
+        spec: what is known of the data; they may have holes.
         data: training columns by name, to begin at their means and deviations.
         latent_dim: number of factors.
     """
     model = linear(spec, latent_dim, "entry")
     if data is not None:
-        x = data["x"].flatten(1).double()
-        part, spread = model.likelihood.sites["x"], x.std(0).clamp_min(floor(spec))
+        mean, spread = moments(data)
+        part, spread = model.likelihood.sites["x"], spread.clamp_min(floor(spec))
         with torch.no_grad():
-            part.net.layers[-1].bias.copy_(x.mean(0))
+            part.net.layers[-1].bias.copy_(mean)
             part.net.layers[-1].weight.mul_(spread.unsqueeze(1))
             part.family.log_scale.copy_(spread.log().view(spec.shape))
     return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))
@@ -81,7 +91,7 @@ def gaussian_mixture(
     """A mixture of Gaussians by EM, begun at k-means.
 
     Args:
-        spec: what is known of the data.
+        spec: what is known of the data; they may have holes.
         data: training columns by name, to begin at.
         components: K.
         covariance: full or diagonal.
@@ -89,7 +99,7 @@ def gaussian_mixture(
     ridge = max(floor(spec) ** 2, 1e-6)
     parts = Components(spec.shape, components, covariance, ridge=ridge)
     if data is not None:
-        begin_at_clusters(parts, data["x"].flatten(1).double())
+        begin_at_clusters(parts, data)
     model = Model(
         prior=Product({"k": Learned(CategoricalCodes((), components))}),
         likelihood=parts,
@@ -107,8 +117,6 @@ def linear(spec: DataSpec, latent_dim: int, scale: str) -> Model:
 
 def floor(spec: DataSpec) -> float:
     """Return the smallest scale: a rounding error's for integers, next to nothing otherwise."""
-    if spec.missing:
-        raise UserError(f"{spec.name} has holes, which this model cannot be fitted to; take miwae")
     return QUANTISATION if spec.kind in INTEGERS else 1e-6
 
 
@@ -117,13 +125,51 @@ def whole(spec: DataSpec, steps: int) -> dict[str, object]:
     return {"steps": steps, "batch_size": max(spec.n_train, 1), "optimizer": "sgd"}
 
 
-def begin_at_clusters(parts: Components, x: Tensor) -> None:
-    """Set the components to the means and covariances of k-means clusters."""
+def rows_of(data: Batch) -> tuple[Tensor, Tensor]:
+    """Return the data ``(N, D)``, float64, and which entries are there."""
+    x = data["x"].flatten(1).double()
+    mask = data.get("x" + MASK)
+    return x, torch.ones_like(x, dtype=torch.bool) if mask is None else mask.flatten(1)
+
+
+def moments(data: Batch) -> tuple[Tensor, Tensor]:
+    """Return means and standard deviations ``(D,)`` of what is observed.
+
+    Raises:
+        UserError: no datum shows an entry.
+    """
+    x, seen = rows_of(data)
+    count = seen.sum(0)
+    if bool((count == 0).any()):
+        first = int((count == 0).long().argmax())
+        raise UserError(f"x: no datum shows entry {first}; leave the column out")
+    mean = x.masked_fill(~seen, 0.0).sum(0) / count
+    away = (x - mean).masked_fill(~seen, 0.0)
+    return mean, (away.square().sum(0) / (count - 1).clamp_min(1)).sqrt()
+
+
+def filled_by_means(data: Batch) -> Tensor:
+    """Return the data ``(N, *event)``, float64, with column means where nothing is."""
+    (x, seen), (mean, _) = rows_of(data), moments(data)
+    return torch.where(seen, x, mean).view(data["x"].shape)
+
+
+def begin_at_clusters(parts: Components, data: Batch) -> None:
+    """Set the components to the means and covariances of k-means clusters.
+
+    Entries that a cluster does not know vary there as they do in all data.
+    """
     from sklearn.cluster import KMeans
 
-    seed = int(torch.randint(2**31 - 1, ()))
+    (_, seen), (_, spread) = rows_of(data), moments(data)
+    x, seed = filled_by_means(data).flatten(1), int(torch.randint(2**31 - 1, ()))
     clusters = KMeans(parts.components, n_init=10, random_state=seed)  # type: ignore[arg-type]
-    labels = clusters.fit_predict(x.numpy())
-    groups = [x[torch.from_numpy(labels == k)] for k in range(parts.components)]
-    spread = [(g - g.mean(0)).mT @ (g - g.mean(0)) / len(g) for g in groups]
-    parts.assign(torch.stack([g.mean(0) for g in groups]), torch.stack(spread))
+    labels = torch.from_numpy(clusters.fit_predict(x.numpy()))
+    means, covariances = [], []
+    for k in range(parts.components):
+        group, absent = x[labels == k], (~seen[labels == k]).double().mean(0)
+        away = group - group.mean(0)
+        means.append(group.mean(0))
+        unknown = (absent * spread.square()).diag()
+        covariances.append(away.mT @ away / len(group) + unknown)
+    parts.assign(torch.stack(means), torch.stack(covariances))
