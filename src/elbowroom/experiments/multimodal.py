@@ -69,7 +69,7 @@ CONTENDERS = {
     "MoPoE": Contender(
         # Once in 2,000 updates the gradient is a million times its usual norm of 1000.
         "mopoe",
-        {**EXPERTS, "beta": 1.0},
+        {**EXPERTS, "latent_dim": 18, "private_dim": 6, "components": 15, "beta": 1.0},
         3000,
         (85, 45, 25),
         UNPUBLISHED,

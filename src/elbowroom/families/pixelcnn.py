@@ -46,8 +46,8 @@ class PixelCNN(Family):
         kind: ``"gated"``: two stacks without a blind spot; ``"plain"``: masked convolutions.
         context: channels of the context ``(context, H, W)``, a map that the conditional's network
             gives; 0 for none.
-        places: channels of a learned map, the same for all pictures, that every layer is given:
-            what is likely where. 0 for none; the network then knows a place by the border alone.
+        places: channels of a learned map, the same for all pictures, that is read beside them, so
+            that the network knows what is likely where; with 0 it knows a place by the border.
         temperature: divides every entry's logits when drawing; below 1 is more careful.
 
     Attributes:

@@ -160,8 +160,8 @@ class PixelNet(nn.Module):
         channels, layers, kernel, first: width, depth and kernel sizes of the stack.
         kind: ``"gated"`` or ``"plain"``.
         context: channels of the context, ``(N, context, H, W)``; 0 for none.
-        places: channels of a learned map that every layer is given beside the context: what is
-            drawn where is known before anything is seen, and the border need not be in sight.
+        places: channels of a learned map that is read beside the picture, so that a place is
+            known where the border is not in sight.
     """
 
     def __init__(
@@ -179,8 +179,8 @@ class PixelNet(nn.Module):
                 )
         self.shape, self.embed, self.width = shape, embed, width
         # One channel of ones tells the picture from the border of zeros.
-        inputs, given = 1 + shape[0] * width, context + places
-        self.stack = STACKS[kind](inputs, channels, layers, kernel, first, given)
+        inputs = shape[0] * width + 1 + places
+        self.stack = STACKS[kind](inputs, channels, layers, kernel, first, context)
         self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.ReLU(),
@@ -193,16 +193,17 @@ class PixelNet(nn.Module):
         start = 0.1 * torch.randn(1, places, *shape[1:])
         self.places = nn.Parameter(start) if places else None
 
-    def given(self, context: Tensor | None) -> Tensor | None:
-        """Return what the layers are given, ``(N or 1, context + places, H, W)``, if anything."""
-        if self.places is None or context is None:
-            return context if self.places is None else self.places
-        return torch.cat([context, self.places.expand(len(context), -1, -1, -1)], 1)
+    def inputs(self, x: Tensor, row: slice = slice(None), column: slice = slice(None)) -> Tensor:
+        """Embed entries ``(N, C, H, W)``, of the whole picture or of a part, and add the places.
 
-    def inputs(self, x: Tensor) -> Tensor:
-        """Embed entries ``(N, C, H, W)`` and add ones, ``(N, C·width + 1, H, W)``."""
+        Returns:
+            ``(N, C·width + 1 + places, H, W)``.
+        """
         values = self.embed(x)
-        return torch.cat([values, torch.ones_like(values[:, :1])], 1)
+        known = [values, torch.ones_like(values[:, :1])]
+        if self.places is not None:
+            known.append(self.places[:, :, row, column].expand(len(x), -1, -1, -1))
+        return torch.cat(known, 1)
 
     def head(self, channel: int, features: Tensor, embedded: Tensor) -> Tensor:
         """Return the parameters of one channel's entries, ``(N, outputs, H, W)``."""
@@ -218,7 +219,7 @@ class PixelNet(nn.Module):
         """
         # Channels last is the faster layout for convolutions on a processor.
         embedded = self.inputs(x).contiguous(memory_format=torch.channels_last)
-        features = self.stack(embedded, self.given(context))
+        features = self.stack(embedded, context)
         heads = [self.head(c, features, embedded) for c in range(self.shape[0])]
         return torch.stack(heads, 2)
 
@@ -233,13 +234,14 @@ class PixelNet(nn.Module):
         channels, height, width = self.shape
         like = next(self.parameters())
         x = like.new_zeros(count, *self.shape)
-        cache: Any = self.stack.begin((height, width), self.given(context), x)
+        cache: Any = self.stack.begin((height, width), context, x)
         for i in range(height):
             self.stack.row(cache, i)
             for j in range(width):
                 features, entry = self.stack.pixel(cache, i, j), x[:, :, i : i + 1, j : j + 1]
                 for c in range(channels):
-                    parameters = self.head(c, features, self.inputs(entry))
+                    parameters = self.head(c, features, self.embed(entry))
                     x[:, c, i, j] = draw(parameters[:, :, 0, 0])
-                self.stack.write(cache, i, j, self.inputs(entry)[:, :, 0, 0])
+                read = self.inputs(entry, slice(i, i + 1), slice(j, j + 1))
+                self.stack.write(cache, i, j, read[:, :, 0, 0])
         return x
