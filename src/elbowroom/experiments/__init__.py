@@ -41,6 +41,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         "arXiv:1611.01144, table 1",
         ("discrete-vae",),
     ),
+    "discrete-vae": Experiment(
+        "elbowroom.experiments.estimators:run",
+        "which estimator of one gradient learns 200 bits best in 20 epochs, and at what cost?",
+        "arXiv:1611.01144, table 1; arXiv:1711.00123, table 1",
+        ("discrete-vae",),
+    ),
     "iwae": Experiment(
         "elbowroom.experiments.importance:run",
         "do more importance samples in training make a better model?",

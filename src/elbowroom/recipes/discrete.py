@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
-from elbowroom.errors import unknown
+from elbowroom.errors import UserError, unknown
 from elbowroom.families.bernoulli import Bernoulli
 from elbowroom.gradients.base import Gradient
 from elbowroom.gradients.disarm import ARM, DisARM
@@ -19,7 +19,9 @@ from elbowroom.gradients.score import Baseline, LeaveOneOut, ScoreFunction
 from elbowroom.model import Model
 from elbowroom.nets.mlp import MLP, Chain
 from elbowroom.nets.rescale import Rescale
+from elbowroom.objectives.base import Objective
 from elbowroom.objectives.elbo import ELBO
+from elbowroom.objectives.iwae import IWAE
 from elbowroom.priors.standard import Learned
 from elbowroom.recipes.base import (
     Recipe,
@@ -33,7 +35,7 @@ from elbowroom.recipes.vae import AVERAGED
 from elbowroom.schedules import Linear
 from elbowroom.shapes import Batch
 
-SAMPLES = {"leave-one-out": 4, "arm": 2, "disarm": 2}
+SAMPLES = {"leave-one-out": 4, "vimco": 4, "arm": 2, "disarm": 2}
 """Particles per datum, where it is not 1: what compares them needs several."""
 
 
@@ -63,12 +65,15 @@ def discrete_vae(
         networks: auto, mlp, conv or resnet.
         act: nonlinearity.
         gradient: reinforce; reinforce with a baseline: leave-one-out, nvil, running-mean or
-            optimal-constant; mu-prop, rebar, relax, arm or disarm; or biased ones: gumbel or
-            straight-through.
+            optimal-constant; mu-prop, rebar, relax, arm or disarm; vimco, which is for the
+            importance-weighted bound; or biased ones: gumbel or straight-through.
         temperature: of the Gumbel-softmax relaxation; REBAR and RELAX learn theirs from there.
         warmup: steps over which the KL term's weight rises from 0 to 1.
-        samples: particles per datum; 0 is 4 for leave-one-out, a pair for arm and disarm, and 1
-            for the others.
+        samples: particles per datum; 0 is 4 for leave-one-out and vimco, a pair for arm and
+            disarm, and 1 for the others.
+
+    Raises:
+        UserError: there is no such gradient; a warm-up is asked for under vimco.
     """
     p = likelihood_for(likelihood, spec, data)
     kind, bits = network_for(networks, spec), Bernoulli(latent_dim)
@@ -79,10 +84,23 @@ def discrete_vae(
         posterior=Conditional(encoder(kind, spec, p, hidden, bits.size, act), bits, "x"),
     )
     estimator = gradient_for(gradient, spec, temperature, latent_dim)
-    weight = Linear(0.0, 1.0, warmup) if warmup else 1.0
-    objective = ELBO(samples or SAMPLES.get(gradient, 1), estimator, beta=weight)
+    objective = objective_for(gradient, estimator, samples or SAMPLES.get(gradient, 1), warmup)
     chosen = {"likelihood": likelihood_name(p), "networks": kind, "gradient": gradient}
     return Recipe(model, objective, dict(AVERAGED), chosen)
+
+
+def objective_for(name: str, estimator: Gradient, samples: int, warmup: int) -> Objective:
+    """Return the bound that a gradient is for.
+
+    Raises:
+        UserError: the bound has no KL term to be warmed up.
+    """
+    if name != "vimco":
+        weight = Linear(0.0, 1.0, warmup) if warmup else 1.0
+        return ELBO(samples, estimator, beta=weight)
+    if warmup:
+        raise UserError("warmup weighs a KL term, and vimco's bound has none; leave it at 0")
+    return IWAE(samples, estimator)
 
 
 def gradient_for(name: str, spec: DataSpec, temperature: float, bits: int) -> Gradient:
@@ -100,6 +118,7 @@ def gradient_for(name: str, spec: DataSpec, temperature: float, bits: int) -> Gr
         "mu-prop": MuProp,
         "rebar": lambda: REBAR(temperature),
         "relax": lambda: RELAX(MLP(bits, [100], 1, "tanh"), temperature=temperature),
+        "vimco": ScoreFunction,
         "arm": ARM,
         "disarm": DisARM,
         "gumbel": lambda: GumbelSoftmax(temperature),
