@@ -31,11 +31,15 @@ from elbowroom.families.tokens import Tokens
 from elbowroom.gradients.enumerate import Enumerate
 from elbowroom.gradients.pathwise import DoublyReparameterised, Pathwise, StickingTheLanding
 from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
+from elbowroom.gradients.vimco import VIMCO
 from elbowroom.model import Model
 from elbowroom.objectives.adversarial import Adversarial
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.objectives.iwae import IWAE
 from elbowroom.objectives.kl_rules import Capacity, FreeBits
+from elbowroom.objectives.multiple import CIWAE, PIWAE, MultipleIWAE
+from elbowroom.objectives.renyi import Renyi
+from elbowroom.objectives.thermodynamic import ThermodynamicVariational
 from elbowroom.posteriors.amortized import Amortized
 from elbowroom.posteriors.experts import MixtureOfExperts
 from elbowroom.posteriors.ladder import Ladder
@@ -88,9 +92,12 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "CIWAE",
     "ELBO",
     "IWAE",
+    "PIWAE",
     "VAE",
+    "VIMCO",
     "Adversarial",
     "Amortized",
     "Autoencoder",
@@ -122,18 +129,21 @@ __all__ = [
     "MixtureOfExperts",
     "MixturePrior",
     "Model",
+    "MultipleIWAE",
     "Pathwise",
     "PerDatum",
     "PixelCNN",
     "Poisson",
     "Product",
     "Quantized",
+    "Renyi",
     "ScoreFunction",
     "Settings",
     "StandardNormal",
     "Standardised",
     "StickingTheLanding",
     "StudentT",
+    "ThermodynamicVariational",
     "Tokens",
     "TopDown",
     "UniformCodes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from elbowroom.families.flow import Flow
 from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.families.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from elbowroom.families.words import Multinomial, Words
+from elbowroom.gradients.covariance import Covariance
 from elbowroom.gradients.cubature import Cubature
 from elbowroom.gradients.disarm import ARM, DisARM
 from elbowroom.gradients.location import Location
@@ -255,6 +257,8 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "sticking_the_landing": er.StickingTheLanding,
     "doubly_reparameterised": er.DoublyReparameterised,
     "score_function": lambda: er.ScoreFunction(er.LeaveOneOut()),
+    "vimco": lambda: er.VIMCO("arithmetic"),
+    "covariance": Covariance,
     "leave_one_out": er.LeaveOneOut,
     "network_baseline": lambda: Network(mlp(SIZE, [5], 1), given=("x",)),
     "nvil": lambda: NVIL(mlp(SIZE, [5], 1), decay=0.9, normalise=True),
@@ -278,6 +282,11 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
         form="sampled",
     ),
     "iwae": lambda: er.IWAE(3, er.Pathwise(), per_stratum=True),
+    "multiple_iwae": lambda: er.MultipleIWAE(2, 3, weights={"x": 2.0}),
+    "ciwae": lambda: er.CIWAE(0.3, 4, er.Pathwise()),
+    "piwae": lambda: er.PIWAE(2, 3, {"z": er.VIMCO()}),
+    "renyi": lambda: er.Renyi(-math.inf, 3),
+    "thermodynamic_variational": lambda: er.ThermodynamicVariational(6, betas=(0.1, 0.4)),
     "adversarial": lambda: Adversarial(mlp(SIZE, [5], 1)),
     "vae_gan": lambda: VAEGAN(mlp(SIZE, [5], 3), mlp(3, [], 1), gamma=0.5),
     "wake_sleep": lambda: WakeSleep(2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -60,10 +61,27 @@ class BinaryLatents:
 
     def iwae_pair(self, x: Array) -> Array:
         """``E[log ½ (w_1 + w_2)]`` over all pairs of states, ``(N,)``."""
+        return self.over_pairs(x, lambda pair: logsumexp(pair, axis=0) - np.log(2.0))
+
+    def over_pairs(self, x: Array, value: Callable[[Array], Array]) -> Array:
+        """``E[F(log w_1, log w_2)]`` over all pairs, ``(N,)``; F reduces the first axis."""
         log_q = self.log_q(x)
         log_w = self.log_joint(x) - log_q
-        pair = np.logaddexp(log_w[:, None], log_w[None]) - np.log(2.0)
-        return (np.exp(log_q[:, None] + log_q[None]) * pair).sum((0, 1))
+        pairs = np.stack(np.broadcast_arrays(log_w[:, None], log_w[None]))
+        return (np.exp(log_q[:, None] + log_q[None]) * value(pairs)).sum((0, 1))
+
+    def renyi(self, x: Array, alpha: float) -> Array:
+        """``1/(1-α) log E_q[w^{1-α}]``, ``(N,)``."""
+        log_q, power = self.log_q(x), 1.0 - alpha
+        return logsumexp(log_q + power * (self.log_joint(x) - log_q), axis=0) / power
+
+    def thermodynamic(self, x: Array, betas: Array) -> tuple[Array, Array]:
+        """Left and right Riemann sums of ``E_{π_β}[log w]``, ``(N,)`` each."""
+        log_q, log_p = self.log_q(x), self.log_joint(x)
+        log_pi = np.stack([(1 - beta) * log_q + beta * log_p for beta in betas])
+        pi = np.exp(log_pi - logsumexp(log_pi, axis=1, keepdims=True))
+        curve, widths = (pi * (log_p - log_q)).sum(1), np.diff(betas)[:, None]
+        return (widths * curve[:-1]).sum(0), (widths * curve[1:]).sum(0)
 
 
 def random_binary(latents: int, size: int, seed: int) -> BinaryLatents:

@@ -19,10 +19,17 @@ class Gradient(Part):
         differentiable: whether the gradient flows through the particles themselves.
         scorable: whether the densities of prior and posterior may be asked for at the particles
             (a relaxed particle is no state of a discrete latent).
+        doubly: whether the gradient of a bound of several particles is doubly reparameterised.
+        left_out: for score functions under such a bound, which mean of the other particles'
+            weights stands for one that is left out: geometric or arithmetic; None: none is.
+        fewest: how many particles such a bound then needs at least.
     """
 
     closed_form: bool = True
     differentiable: bool = True
+    doubly: bool = False
+    left_out: str | None = "geometric"
+    fewest: int = 1
 
     @property
     def scorable(self) -> bool:
@@ -51,9 +58,12 @@ class Gradient(Part):
         """Return q as ``log q`` is to see it: with its parameters in the graph, or held fixed."""
         return q
 
-    def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
-        """Tell whether the gradient of a multi-sample bound is to be doubly reparameterised."""
-        return False
+    def reweight(self, sites: dict[str, Site], weights: Tensor) -> None:
+        """Scale every particle's path by its weight, ``(S, B)``, if doubly reparameterised."""
+
+    def under_one(self) -> str:
+        """Return why a bound that rewards particles one by one is not for it, or nothing."""
+        return ""
 
     def under_many(self) -> str:
         """Return why a bound of several particles is not for it, and what is, or nothing."""

@@ -79,6 +79,8 @@ class DoublyReparameterised(StickingTheLanding):
         Variational Mixture-of-Experts Autoencoders (arXiv:1911.03393), for the biased form.
     """
 
+    doubly = True
+
     def __init__(self, biased: bool = False) -> None:
         super().__init__()
         self.biased = biased
@@ -86,11 +88,10 @@ class DoublyReparameterised(StickingTheLanding):
     def under_many(self) -> str:
         return ""
 
-    def reweight(self, sites: dict[str, Site], weights: Tensor) -> bool:
-        """Scale every particle's own gradient by its normalised weight (DReG's second w̃)."""
+    def reweight(self, sites: dict[str, Site], weights: Tensor) -> None:
+        """Scale every particle's own gradient; under IWAE by its normalised weight, again."""
         for site in sites.values():
             root = site.root
             if root is not None and root.requires_grad:
                 scale = weights.reshape(weights.shape + (1,) * (root.dim() - 2))
                 root.register_hook(lambda gradient, scale=scale: gradient * scale)
-        return True

@@ -65,7 +65,12 @@ class Bound(Objective):
         gradient: how the expectation is differentiated, for all sites or by site; None is
             :class:`~elbowroom.gradients.pathwise.Pathwise`.
         weights: factor of each observed variable's log-likelihood, by name; others have 1.
+
+    Attributes:
+        together: whether particles are rewarded together, and not one by one.
     """
+
+    together: bool = False
 
     def __init__(
         self,
@@ -87,6 +92,8 @@ class Bound(Objective):
     def draw(self, model: Model, batch: Batch) -> tuple[Draw, dict[str, Tensor]]:
         """Draw particles and score the data: log-likelihoods ``(S, B)`` by name, not weighted."""
         draw = model.draw(batch, self.samples, self.estimator)
+        if not self.together:
+            refuse_together(draw)
         return draw, model.log_likelihood(draw.scope)
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
@@ -116,6 +123,14 @@ class Bound(Objective):
             total = total + loss.mean()
             metrics[name] = loss.detach()
         return Loss(total, metrics={**metrics, **draw.metrics})
+
+
+def refuse_together(draw: Draw) -> None:
+    """Raise `UserError` for gradients that hold only where particles are rewarded together."""
+    for site in draw.sites.values():
+        reason = "" if site.gradient is None else site.gradient.under_one()
+        if reason:
+            raise UserError(reason)
 
 
 def conditions(model: Model, batch: Batch) -> Scope:
