@@ -56,6 +56,20 @@ def test_bdmc_gives_both_bounds(picture_run: Path) -> None:
     assert found["part"] == "simulated"
 
 
+def test_sbc_ranks_and_draws(table_run: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "ranks.png"
+    call = ("evaluate", table_run, "--method", "sbc", "--samples", 9, "--limit", 60)
+    done = good(*call, "--figure", picture)
+    assert "p, if the posterior were exact" in done.out
+    assert "log p(x|z)" in done.out
+    assert "60 data simulated" in done.err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    found = good(*call, "--json").json
+    assert found["settings"] == {"method": "sbc", "draws": 9, "seed": 0, "limit": 60}
+    smallest = min(one["p_value"] for one in found["by_quantity"].values())
+    assert found["calibration_p"]["value"] == pytest.approx(smallest)
+
+
 def test_the_tail_of_the_weights_is_one_line(table_run: Path) -> None:
     done = good("evaluate", table_run, "--samples", 100)
     assert "Pareto k > 0.7" in done.out
@@ -67,6 +81,9 @@ def test_what_does_not_apply_is_refused(table_run: Path, tmp_path: Path) -> None
         ("--method", "aiss"): "Did you mean 'ais'",
         ("--distributions", 5): "of --method ais and bdmc",
         ("--start", "prior"): "of --method ais and bdmc",
+        ("--method", "sbc", "--start", "prior"): "of --method ais and bdmc",
+        ("--figure", "ranks.png"): "of --method sbc",
+        ("--method", "sbc", "--figure", "ranks.pdf"): "written as .png",
         ("--method", "ais", "--start", "middle"): "unknown start",
     }
     for options, words in cases.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,8 @@ from elbowroom.errors import UserError, unknown
 if TYPE_CHECKING:
     from elbowroom.evaluate.annealing import Annealing
 
-METHODS = ("iwae", "ais", "bdmc")
+METHODS = ("iwae", "ais", "bdmc", "sbc")
+WORST = 12
 
 
 def evaluate(
@@ -31,7 +32,8 @@ def evaluate(
         typer.Option(
             "--method",
             help="iwae: every figure, log p(x) by importance sampling. ais: log p(x) alone, by "
-            "annealing. bdmc: bounds of log p(x) from both sides, on simulated data.",
+            "annealing. bdmc: bounds of log p(x) from both sides, on simulated data. sbc: whether "
+            "the posterior is right, on simulated data.",
         ),
     ] = "iwae",
     samples: Annotated[
@@ -41,7 +43,7 @@ def evaluate(
             "-k",
             min=1,
             help="Importance samples per datum. Default: what the fit was asked for, else 1000. "
-            "Under ais and bdmc: chains per datum, default 16.",
+            "Under ais and bdmc: chains per datum, default 16. Under sbc: draws, default 99.",
         ),
     ] = None,
     distributions: Annotated[
@@ -66,8 +68,13 @@ def evaluate(
         typer.Option(
             "--limit",
             min=2,
-            help="Evaluate at most so many data. Default: all; under ais and bdmc 100.",
+            help="Evaluate at most so many data. Default: all; under ais and bdmc 100, under sbc "
+            "1000 simulated ones.",
         ),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", help="Under sbc: file to draw histograms of ranks into, .png."),
     ] = None,
     seed: Seed = 0,
     threads: Threads = None,
@@ -85,6 +92,10 @@ def evaluate(
     what --method bdmc tells: on data simulated from the model the truth lies between its two
     bounds, and their gap shrinks with --distributions.
 
+    Is the posterior itself right? --method sbc draws latents from the prior and data from these,
+    and ranks each latent among --samples draws of the posterior. If it is exact, ranks are
+    uniform; a U says too narrow, a hill too wide, a slope too low or too high.
+
     Examples:
 
     - `elbowroom evaluate runs/digits-vae --samples 5000`
@@ -94,42 +105,77 @@ def evaluate(
     - `elbowroom evaluate runs/digits-vae --method ais --limit 50`
 
     - `elbowroom evaluate runs/digits-vae --method bdmc -T 300 --samples 8`
+
+    - `elbowroom evaluate runs/digits-vae --method sbc --figure ranks.png`
     """
-    from elbowroom.workflow.reevaluate import anneal_folder, evaluate_folder
+    from elbowroom.workflow.reevaluate import anneal_folder, calibrate_folder, evaluate_folder
     from elbowroom.workflow.summary import headline_rows, reasons
 
     use_threads(threads)
     voice = Voice(quiet, as_json)
     settings = annealing(method, samples, distributions, start)
+    refuse_figure(method, figure)
     with bar(voice.quiet) as tell:
-        if settings is None:
+        if method == "sbc":
+            result = calibrate_folder(folder, data, samples, seed, limit, figure, tell)
+        elif settings is None:
             result = evaluate_folder(folder, data, samples, seed, limit, tell)
         else:
             result = anneal_folder(folder, data, method, settings, seed, limit, tell)
     name = data or "test data"
-    if settings is not None:
+    if method != "iwae":
         voice.say(extent(method, result["n"], name))
-        name = "simulated data" if method == "bdmc" else name
+        name = name if method == "ais" else "simulated data"
     rows = headline_rows(result)
     text = table([name, "value", "± s.e.", "unit"], rows)
     if not isinstance(result.get("log_marginal"), dict) and method == "iwae":
         # A table without its first figure would not say why.
         why = table([f"not available for {name}", "why"], [*map(list, reasons(result).items())])
         text = f"{text}\n\n{why}" if rows else why
+    if method == "sbc":
+        text = f"{text}\n\n{quantities(result['by_quantity'])}"
+        voice.say(f"wrote {figure}" if figure else "draw the ranks with --figure ranks.png")
     voice.result(result, text)
+
+
+def quantities(found: dict[str, dict[str, Any]]) -> str:
+    """Return a table of the quantities that are least calibrated."""
+    worst = sorted(found, key=lambda name: found[name]["p_value"])[:WORST]
+    rows = [
+        [
+            name,
+            f"{found[name]['p_value']:.2g}",
+            f"{found[name]['shift']:+.1f}",
+            f"{found[name]['width']:+.1f}",
+            found[name]["reading"],
+        ]
+        for name in worst
+    ]
+    which = "quantity" if len(rows) == len(found) else f"worst {len(rows)} of {len(found)}"
+    return table([which, "p, corrected", "shift, s.e.", "width, s.e.", "draws are"], rows)
+
+
+def refuse_figure(method: str, figure: Path | None) -> None:
+    """Raise `UserError` for a picture that this method does not draw, or no PNG."""
+    if figure is None:
+        return
+    if method != "sbc":
+        raise UserError("--figure is of --method sbc")
+    if figure.suffix.lower() != ".png":
+        raise UserError(f"--figure {figure}: pictures are written as .png")
 
 
 def annealing(
     method: str, samples: int | None, distributions: int | None, start: str | None
 ) -> Annealing | None:
-    """Return how to anneal, or None where importance sampling is asked for.
+    """Return how to anneal, or None where nothing is annealed.
 
     Raises:
         UserError: no such method, or an option of another one.
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    if method == "iwae":
+    if method in ("iwae", "sbc"):
         if distributions is not None or start is not None:
             raise UserError("--distributions and --start are of --method ais and bdmc")
         return None
@@ -144,7 +190,7 @@ def annealing(
 
 def extent(method: str, n: dict[str, int], name: str) -> str:
     """Return of how many data the figures are."""
-    if method == "bdmc":
+    if method != "ais":
         return f"{n['evaluated']} data simulated from the model; --limit sets how many"
     return f"{n['evaluated']} of {n['available']} {name}; --limit sets how many"
 

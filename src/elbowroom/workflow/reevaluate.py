@@ -89,6 +89,35 @@ def anneal_folder(
     return anneal(model, splits, method, settings, seed, limit, progress)
 
 
+def calibrate_folder(
+    folder: Path,
+    source: str | None,
+    draws: int | None,
+    seed: int,
+    limit: int | None,
+    figure: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Calibrate the best model of a run on data that it simulates; draw ranks into a file."""
+    from elbowroom.evaluate.calibration_report import DRAWS, calibrate
+
+    splits = splits_of(folder, source, run_folder.read_config(folder))
+    model = run_folder.load(folder)
+    keep_freed_memory()
+    draws = DRAWS if draws is None else draws
+    result, found = calibrate(model, splits, draws, seed, limit, progress)
+    if figure is not None:
+        from elbowroom.plots.ranks import rank_histograms
+        from elbowroom.plots.style import save
+
+        counts, expected = found.counts.numpy(), found.expected.numpy()
+        words = found.readings()
+        drawn = rank_histograms(counts, expected, found.names, found.corrected.tolist(), words)
+        save(drawn, figure)
+        result["figure"] = str(figure)
+    return result
+
+
 def samples_asked(config: dict[str, Any]) -> int:
     """Return how many samples a run was asked to be evaluated with, 1000 if nothing is known."""
     request = config.get("request")

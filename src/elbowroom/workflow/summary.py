@@ -47,6 +47,11 @@ EXPLAINED = {
         "effective samples",
         "of the importance samples; few means a loose bound",
     ),
+    "calibration_p": (
+        "p, if the posterior were exact",
+        "that ranks of the true latents among its draws are uniform, corrected for their number",
+    ),
+    "calibration_off": ("not calibrated", "quantities whose ranks are not uniform"),
     "acceptance": ("acceptance", "of Hamiltonian transitions; near 0.65 is best"),
     "pareto_k": (
         "Pareto k > 0.7",
