@@ -54,7 +54,7 @@ from elbowroom.registry import register
 from elbowroom.schedules import Constant, Cosine, Cyclical, Exponential, Linear, Logistic
 
 if TYPE_CHECKING:
-    from elbowroom import data, evaluate, recipes
+    from elbowroom import data, evaluate, inference, recipes
     from elbowroom.estimators import VAE, Autoencoder
     from elbowroom.families.flow import Flow
     from elbowroom.train.fit import fit, resume
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 LAZY = {
     "data": "elbowroom.data",
     "evaluate": "elbowroom.evaluate",
+    "inference": "elbowroom.inference",
     "recipes": "elbowroom.recipes",
     "VAE": "elbowroom.estimators:VAE",
     "Autoencoder": "elbowroom.estimators:Autoencoder",
@@ -155,6 +156,7 @@ __all__ = [
     "describe",
     "evaluate",
     "fit",
+    "inference",
     "init",
     "load",
     "nets",

@@ -37,6 +37,9 @@ TYPES: dict[str, str] = {
     "exact": "elbowroom.posteriors.exact:Exact",
     "exact_views": "elbowroom.posteriors.exact_views:ExactViews",
     "tilted": "elbowroom.posteriors.tilted:Tilted",
+    "semi_amortised": "elbowroom.posteriors.semi_amortised:SemiAmortised",
+    "hamiltonian": "elbowroom.posteriors.hamiltonian:Hamiltonian",
+    "langevin": "elbowroom.posteriors.langevin:Langevin",
     # families
     "bernoulli": "elbowroom.families.bernoulli:Bernoulli",
     "gaussian": "elbowroom.families.location_scale:Gaussian",
@@ -104,6 +107,18 @@ TYPES: dict[str, str] = {
     "subsets": "elbowroom.objectives.subsets:Subsets",
     "free_bits": "elbowroom.objectives.kl_rules:FreeBits",
     "capacity": "elbowroom.objectives.kl_rules:Capacity",
+    "reweighted_wake_sleep": "elbowroom.objectives.reweighted_wake_sleep:ReweightedWakeSleep",
+    # inference
+    "joint_inference": "elbowroom.inference.joint:JointInference",
+    "alternating_inference": "elbowroom.inference.alternating:AlternatingInference",
+    "per_datum_inference": "elbowroom.inference.per_datum:PerDatumInference",
+    "wake_sleep_inference": "elbowroom.inference.wake_sleep:WakeSleepInference",
+    "reweighted_wake_sleep_inference": (
+        "elbowroom.inference.wake_sleep:ReweightedWakeSleepInference"
+    ),
+    "naive_monte_carlo_inference": (
+        "elbowroom.inference.naive_monte_carlo:NaiveMonteCarloInference"
+    ),
     # schedules
     "constant": "elbowroom.schedules:Constant",
     "linear": "elbowroom.schedules:Linear",

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import elbowroom as er
+from elbowroom import inference
 from elbowroom.families.components import Components
 from elbowroom.families.flow import Flow
 from elbowroom.families.full_gaussian import FullGaussian
@@ -40,6 +41,7 @@ from elbowroom.objectives.classification import Classification
 from elbowroom.objectives.em import ExpectationMaximisation
 from elbowroom.objectives.penalties import Penalised
 from elbowroom.objectives.principal import PrincipalComponents
+from elbowroom.objectives.reweighted_wake_sleep import ReweightedWakeSleep
 from elbowroom.objectives.subsets import Subsets
 from elbowroom.objectives.vae_gan import VAEGAN
 from elbowroom.objectives.wake_sleep import WakeSleep
@@ -48,6 +50,9 @@ from elbowroom.posteriors.corruption import GaussianNoise, Masking, SaltAndPeppe
 from elbowroom.posteriors.exact import Exact
 from elbowroom.posteriors.exact_views import ExactViews
 from elbowroom.posteriors.experts import MixtureOfProducts, ProductOfExperts
+from elbowroom.posteriors.hamiltonian import Hamiltonian
+from elbowroom.posteriors.langevin import Langevin
+from elbowroom.posteriors.semi_amortised import SemiAmortised
 from elbowroom.posteriors.tilted import Tilted
 from elbowroom.posteriors.walkback import Walkback
 from elbowroom.priors.chain import MarkovChain
@@ -191,6 +196,8 @@ MODELS: dict[str, Callable[[], er.Model]] = {
     "denoising": denoising_model,
     "vamp": vamp_model,
     "flow": lambda: model(posterior=flow_encoder()),
+    "hamiltonian": lambda: model(posterior=Hamiltonian(encoder(), steps=2, dim=DIM)),
+    "langevin": lambda: model(posterior=Langevin(encoder(), steps=2)),
 }
 
 
@@ -248,6 +255,9 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "quantized": lambda: er.Quantized(mlp(SIZE, [5], 6), codes=5, dim=3),
     "per_datum": lambda: er.PerDatum(8, er.Gaussian(DIM)),
     "ladder": lambda: ladder_model().posterior,
+    "semi_amortised": lambda: SemiAmortised(encoder(), steps=2, clip=5.0, natural=True),
+    "hamiltonian": lambda: Hamiltonian(encoder(), steps=2, dim=DIM),
+    "langevin": lambda: Langevin(encoder(), steps=2),
     "exact": lambda: exact_model().posterior,
     "bayes": lambda: Bayes(3),
     "components": lambda: Components((2, 2), 3, "diagonal"),
@@ -290,6 +300,15 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "adversarial": lambda: Adversarial(mlp(SIZE, [5], 1)),
     "vae_gan": lambda: VAEGAN(mlp(SIZE, [5], 3), mlp(3, [], 1), gamma=0.5),
     "wake_sleep": lambda: WakeSleep(2),
+    "reweighted_wake_sleep": lambda: ReweightedWakeSleep(3, recognition="wake"),
+    "joint_inference": inference.JointInference,
+    "alternating_inference": lambda: inference.AlternatingInference(
+        5, 2, True, inference.PerDatumInference()
+    ),
+    "per_datum_inference": lambda: inference.PerDatumInference("zeros", inner=3),
+    "wake_sleep_inference": lambda: inference.WakeSleepInference(2),
+    "reweighted_wake_sleep_inference": lambda: inference.ReweightedWakeSleepInference(3, "sleep"),
+    "naive_monte_carlo_inference": lambda: inference.NaiveMonteCarloInference(7),
     "markov_chain": lambda: denoising_model().prior,
     "walkback": lambda: denoising_model().posterior,
     "salt_and_pepper": lambda: SaltAndPepper(0.3, 0.0, 255.0),

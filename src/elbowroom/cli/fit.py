@@ -9,6 +9,7 @@ import typer
 
 from elbowroom.cli.options import Device, Json, Overwrite, Quiet, Run, Seed, Threads, use_threads
 from elbowroom.cli.output import Voice, leads, table
+from elbowroom.inference.kinds import listed
 from elbowroom.memory import LARGEST_SEED
 
 DEMO_STEPS = 4000
@@ -33,6 +34,10 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", help="A name from `elbowroom models`. Default: vae."),
+    ] = None,
+    inference: Annotated[
+        str | None,
+        typer.Option("--inference", help=f"How the posterior is fitted. {listed()}"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -77,6 +82,8 @@ def fit(
 
     - `elbowroom fit mnist binarize=dynamic hidden=[200,200] train.clip_norm=10`
 
+    - `elbowroom fit digits --inference alternating inference.expectation=5`
+
     A model's options are listed by `elbowroom models NAME`. Data take label, columns, drop,
     binarize, size, limit, kind; cells batch, layer, most_variable; sentences and molecules
     notation, vocabulary, length. Training takes learning_rate, optimizer, clip_norm, average,
@@ -88,6 +95,7 @@ def fit(
     voice = Voice(quiet, as_json)
     flags = {
         "model.type": model,
+        "inference.type": inference,
         "seed": seed,
         "train.steps": steps,
         "train.batch_size": batch_size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,6 +20,9 @@ from elbowroom.train.loop import History, Loop
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import Players, init
 
+if TYPE_CHECKING:
+    from elbowroom.inference.base import Inference
+
 NOISE_STRIDE = 1_000_003  # between ranks' seeds, so that neighbouring seeds do not collide
 
 
@@ -32,6 +35,7 @@ def fit(
     overwrite: bool = False,
     callbacks: Iterable[Any] = (),
     players: Players | None = None,
+    inference: Inference | None = None,
     describe: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> History:
@@ -47,6 +51,9 @@ def fit(
         overwrite: whether an existing run folder may be replaced.
         callbacks: objects with any of the hooks of :mod:`elbowroom.train.callbacks`, or loggers.
         players: parameters by player, to override the objective's own.
+        inference: how the posterior is fitted, one of :mod:`elbowroom.inference`; None, as any
+            model and objective say themselves: jointly. It may exchange the model's posterior
+            and stand in for the objective; what is recorded is what came of it.
         describe: what else to keep in ``config.json``.
         **settings: see :class:`~elbowroom.train.settings.Settings`.
 
@@ -61,6 +68,10 @@ def fit(
     train, validation = as_sets(data)
     rank, _ = prepare(chosen, device)
     with seeded(chosen.seed + NOISE_STRIDE * rank, device):
+        if inference is not None:
+            model, objective, chosen, players = prepared(
+                inference, model, objective, train, chosen, players
+            )
         model.to(device).train()
         objective.to(device).train()
         same_start(model)
@@ -74,6 +85,25 @@ def fit(
             config = run_folder.configuration(model, objective, chosen, data, describe or {})
             begin(folder, config, overwrite, loop)
         return loop.run()
+
+
+def prepared(
+    inference: Inference,
+    model: Model,
+    objective: Objective,
+    train: Any,
+    chosen: Settings,
+    players: Players | None,
+) -> tuple[Model, Objective, Settings, Players | None]:
+    """Return what is trained, and how, once the way of inference is chosen.
+
+    Raises:
+        UserError: it cannot be had; or players are given, which it may have to choose.
+    """
+    if players is not None:
+        raise UserError("inference says who the players are; give it, or players, not both")
+    made = inference.prepare(model, objective, train, chosen)
+    return made.model, made.objective, made.settings, made.players
 
 
 def begin(folder: Path, config: Mapping[str, Any], overwrite: bool, loop: Loop) -> None:

@@ -112,7 +112,7 @@ class Loop:
 
     def advance(self) -> None:
         """Make one step and whatever is due after it."""
-        batch = self.train.batch(self.sampler.indices(self.state.count))
+        batch = self.train.batch(self.sampler.indices(self.state.count // self.settings.hold))
         result = step(self.state, batch)
         self.window.add(result)
         if self.hooks["on_train_batch_end"]:
@@ -132,7 +132,8 @@ class Loop:
         self.state.guard.read(self.state.count)
         now, (then, since) = time.perf_counter(), self.clock
         steps, world = self.state.count - since, rank_and_world()[1]
-        row = {"step": self.state.count, "epoch": self.sampler.epoch(self.state.count)}
+        epoch = self.sampler.epoch(-(-self.state.count // self.settings.hold))
+        row = {"step": self.state.count, "epoch": epoch}
         row |= self.window.read()
         row["learning_rate"] = self.learning_rate()
         row["gradient_norm"] = self.gradient_norm()

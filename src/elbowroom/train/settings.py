@@ -34,6 +34,7 @@ class Settings:
         log_every: steps between rows in the metrics; None is 200 rows a run.
         checkpoint_every: steps between checkpoints; None is with every evaluation.
         turns: player to number of consecutive steps it is updated for, for alternation.
+        hold: consecutive steps that are made on one batch.
         compile: whether to run the objective through torch.compile.
         keep_memory: whether to keep freed memory in the process (glibc, CPU).
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
@@ -54,13 +55,14 @@ class Settings:
     log_every: int | None = None
     checkpoint_every: int | None = None
     turns: Mapping[str, int] | None = None
+    hold: int = 1
     compile: bool = False
     keep_memory: bool = True
     device: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate"):
+        for name in ("steps", "batch_size", "accumulate", "hold"):
             positive(name, getattr(self, name))
         for name in ("evaluate_every", "log_every", "checkpoint_every", "patience"):
             if getattr(self, name) is not None:

@@ -8,14 +8,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from elbowroom.config import to_config
 from elbowroom.data.loading import load
 from elbowroom.errors import UserError, did_you_mean
+from elbowroom.inference.kinds import inference_of
 from elbowroom.memory import LARGEST_SEED
 from elbowroom.recipes import RECIPES, recipe
 from elbowroom.schema import validated
 from elbowroom.train.settings import Settings, positive
 
-SECTIONS = ("seed", "data", "model", "objective", "train", "evaluate")
+SECTIONS = ("seed", "data", "model", "objective", "inference", "train", "evaluate")
 DATA_KEYS = tuple(k for k in inspect.signature(load).parameters if k != "seed")
 EVALUATE_KEYS = ("samples", "limit")
 GIVEN_BY_DATA = ("spec", "data")
@@ -186,9 +188,19 @@ def complete(tree: Tree) -> Tree:
         "data": data,
         "model": checked_model(as_section(tree.get("model", "vae"), "type", "model")),
         "objective": tree.get("objective"),
+        "inference": completed_inference(tree.get("inference")),
         "train": validated(Settings, {"seed": seed, **train}, "train"),
         "evaluate": evaluate,
     }
+
+
+def completed_inference(asked: Any) -> Tree | None:
+    """Return the section of a way of inference with all its arguments; None where none is asked.
+
+    Raises:
+        UserError: there is no such kind, or an argument is wrong.
+    """
+    return None if asked is None else to_config(inference_of(asked))
 
 
 def as_section(value: Any, key: str, name: str) -> Tree:

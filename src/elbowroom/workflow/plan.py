@@ -15,6 +15,7 @@ from elbowroom.data import load
 from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
+from elbowroom.inference.kinds import inference_of
 from elbowroom.memory import shortage
 from elbowroom.objectives.base import Objective
 from elbowroom.objectives.elbo import ELBO
@@ -24,6 +25,7 @@ from elbowroom.recipes.base import Recipe
 from elbowroom.schedules import Cosine
 from elbowroom.shapes import Batch
 from elbowroom.train.settings import Settings
+from elbowroom.train.state import Players
 from elbowroom.workflow.configuration import Tree
 
 RATE, LAST_RATE = 1e-3, 1e-5
@@ -39,12 +41,14 @@ class Plan:
         splits: the data.
         recipe: model and objective.
         settings: how to train.
+        players: parameters by player, where the way of inference says so.
     """
 
     tree: Tree
     splits: Splits
     recipe: Recipe
     settings: Settings
+    players: Players | None = None
 
 
 def make(tree: Tree) -> Plan:
@@ -58,9 +62,30 @@ def make(tree: Tree) -> Plan:
         made = compose(tree, splits)
     if tree["objective"] is not None:
         made.objective = objective(made, tree["objective"])
+    settings, players = settings_for(tree, made), None
+    if tree["inference"] is not None:
+        settings, players = infer(tree, made, splits, settings)
     trial(made, splits, tree["seed"])
     tree = {**tree, "evaluate": {**made.evaluation, **tree["evaluate"]}}
-    return Plan(tree, splits, made, settings_for(tree, made))
+    return Plan(tree, splits, made, settings, players)
+
+
+def infer(
+    tree: Tree, made: Recipe, splits: Splits, settings: Settings
+) -> tuple[Settings, Players | None]:
+    """Change model, objective and settings as the way of inference asks.
+
+    Raises:
+        UserError: model, objective or data cannot be had this way.
+    """
+    chosen = inference_of(tree["inference"])
+    with explained("its posterior cannot be fitted this way"), seeded(tree["seed"]):
+        try:
+            prepared = chosen.prepare(made.model, made.objective, splits.train, settings)
+        except UserError as error:
+            raise UserError(f"inference: {error}") from None
+    made.model, made.objective = prepared.model, prepared.objective
+    return prepared.settings, prepared.players
 
 
 def trial(made: Recipe, splits: Splits, seed: int) -> None:

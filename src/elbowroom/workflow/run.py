@@ -88,6 +88,7 @@ def fit(
         out=folder,
         overwrite=overwrite,
         callbacks=callbacks,
+        players=made.players,
         describe={"request": made.tree, "chosen": made.recipe.chosen},
         **{name: getattr(made.settings, name) for name in made.settings.__dataclass_fields__},
     )

@@ -1,0 +1,333 @@
+"""How a posterior is fitted: alternating, per datum, and what cannot be had."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small import linear_likelihood, tensor
+from torch import Tensor
+
+import elbowroom as er
+from elbowroom.data.dataset import Dataset
+from elbowroom.data.stream import StreamDataset
+from elbowroom.data.synthetic import linear_gaussian
+from elbowroom.errors import UserError
+from elbowroom.gradients.cubature import Cubature
+from elbowroom.inference import (
+    AlternatingInference,
+    JointInference,
+    NaiveMonteCarloInference,
+    PerDatumInference,
+    ReweightedWakeSleepInference,
+    WakeSleepInference,
+)
+from elbowroom.inference.kinds import KINDS, inference_of
+from elbowroom.objectives.em import ExpectationMaximisation
+from elbowroom.objectives.reweighted_wake_sleep import ReweightedWakeSleep
+from elbowroom.objectives.wake_sleep import WakeSleep
+from elbowroom.posteriors.exact import Exact
+from elbowroom.posteriors.per_datum import PerDatum, keeps_rows
+from oracles.linear_gaussian import ppca_optimum, random_model, sample
+
+EVERY = [
+    JointInference(),
+    AlternatingInference(),
+    PerDatumInference(),
+    WakeSleepInference(),
+    ReweightedWakeSleepInference(),
+    NaiveMonteCarloInference(),
+]
+COUNT = 300
+
+
+def bits(seed: int = 0, gradient: Any = None) -> tuple[er.Model, er.ELBO, dict[str, Tensor]]:
+    torch.manual_seed(seed)
+    model = er.Model(
+        er.StandardNormal(2),
+        er.Conditional(er.nets.MLP(2, [8], 6), er.Bernoulli(6), "z"),
+        er.Conditional(er.nets.MLP(6, [8], 4), er.Gaussian(2), "x"),
+    )
+    return model, er.ELBO(gradient=gradient), {"x": (torch.rand(40, 6) < 0.4).float()}
+
+
+def linear_vae() -> er.Model:
+    """A linear VAE with one noise for all entries: probabilistic PCA at its best."""
+    torch.manual_seed(0)
+    return er.Model(
+        er.StandardNormal(2),
+        er.Conditional(er.nets.MLP(2, [], 5), er.Gaussian(5, scale="shared"), "z"),
+        er.Conditional(er.nets.MLP(5, [], 4), er.Gaussian(2), "x"),
+    )
+
+
+def state_of(model: er.Model) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def differ(before: dict[str, Tensor], model: er.Model, part: str) -> bool:
+    after = model.state_dict()
+    return any(not torch.equal(v, after[k]) for k, v in before.items() if k.startswith(part))
+
+
+def test_joint_is_what_happens_anyway() -> None:
+    found = []
+    for inference in (None, JointInference()):
+        model, objective, data = bits()
+        er.fit(model, data, objective, steps=5, batch_size=16, inference=inference)
+        found.append(model.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(found[0].values(), found[1].values()))
+
+
+class Moves:
+    """Notes at every step which half moved, and on which rows."""
+
+    def __init__(self) -> None:
+        self.halves: list[str] = []
+
+    def on_fit_start(self, loop: Any) -> None:
+        self.before = state_of(loop.state.model)
+
+    def on_train_batch_end(self, loop: Any, metrics: Any) -> None:
+        model = loop.state.model
+        parts = {"q": "posterior", "p": "likelihood"}
+        self.halves.append("".join(k for k, v in parts.items() if differ(self.before, model, v)))
+        self.before = state_of(model)
+
+
+@pytest.mark.parametrize("inference", [AlternatingInference(3, 2), PerDatumInference(inner=2)])
+def test_halves_take_turns(inference: Any) -> None:
+    model, objective, data = bits()
+    moves = Moves()
+    er.fit(model, data, objective, steps=10, inference=inference, callbacks=[moves])
+    cycle = (
+        ["q"] * 3 + ["p"] * 2 if isinstance(inference, AlternatingInference) else ["q", "q", "p"]
+    )
+    assert moves.halves == (cycle * 4)[:10]
+
+
+def test_a_batch_is_held() -> None:
+    rows: list[list[int]] = []
+
+    class Watched(Dataset):
+        def batch(self, index: Tensor) -> dict[str, Tensor]:
+            rows.append(index.tolist())
+            return super().batch(index)
+
+        def to(self, device: Any) -> Dataset:
+            return self
+
+    for inference in (None, AlternatingInference(2, 1, same_batch=True)):
+        model, objective, data = bits()
+        er.fit(model, Watched(data), objective, steps=6, batch_size=10, inference=inference)
+        rows.append([])
+    each, held = rows[1:7], rows[-7:-1]  # the first look is the dry run's
+    assert [each[0]] * 3 + [each[1]] * 3 == held
+
+
+def test_alternating_and_joint_reach_the_same_bound() -> None:
+    """Identity 2-G: within 0.5 % of each other on data of pPCA, and of its maximum likelihood."""
+    x = linear_gaussian(500, 5, 2, seed=1).x
+    best, reached = ppca_optimum(x.numpy(), 2).log_likelihood, []
+    data, objective = {"x": x.float()}, er.ELBO(gradient=Cubature())
+    for inference, steps in ((JointInference(), 500), (AlternatingInference(5, 5), 1000)):
+        model, rate = linear_vae(), er.Cosine(0.05, 5e-4, steps)
+        settings = {"steps": steps, "batch_size": 250, "learning_rate": rate}
+        er.fit(model, data, objective, inference=inference, **settings)
+        with torch.no_grad():
+            reached.append(
+                objective(model, data, torch.tensor(0.0)).metrics["bound"].mean().item()
+            )
+    assert abs(reached[0] - reached[1]) < 0.005 * abs(reached[0])
+    assert all(abs(value - best) < 0.005 * abs(best) for value in reached)
+    assert all(value < best + 1e-3 for value in reached)
+
+
+def test_every_datum_gets_the_best_diagonal_posterior() -> None:
+    """``q_n = N(m_n, diag 1/Λ_ii)`` with the exact posterior's mean m_n and precision Λ."""
+    plain = random_model(6, 2, seed=3)
+    entangled = 0.5 * (plain.weight + 2.0 * plain.weight[:, :1])
+    truth = replace(plain, weight=entangled)
+    x = sample(truth, 30, seed=4)
+    torch.manual_seed(0)
+    model = er.Model(
+        er.StandardNormal(2),
+        linear_likelihood(truth),
+        er.Conditional(er.nets.MLP(6, [8], 4), er.Gaussian(2), "x"),
+    )
+    for p in model.likelihood.parameters():
+        p.requires_grad_(False)
+    rate = er.Cosine(0.05, 1e-4, 800)
+    settings = {"steps": 800, "batch_size": 30, "learning_rate": rate}
+    er.fit(
+        model,
+        tensor(x),
+        er.ELBO(gradient=Cubature()),
+        inference=PerDatumInference("zeros"),
+        optimizer_options={"betas": (0.9, 0.99)},
+        **settings,
+    )
+    mean, covariance = truth.posterior(x)
+    q = model.draw({"x": tensor(x), "index": torch.arange(30)}, 1, er.Pathwise()).sites["z"].q
+    assert q is not None
+    variance = 1.0 / np.diag(np.linalg.inv(covariance))
+    np.testing.assert_allclose(q.mean[0].detach(), mean, atol=2e-3)
+    np.testing.assert_allclose(q.variance[0].detach(), np.tile(variance, (30, 1)), rtol=2e-3)
+    assert (variance < 0.8 * np.diag(covariance)).all()  # which are not the marginals'
+
+
+def test_the_table_begins_with_what_the_encoder_says() -> None:
+    model, objective, data = bits()
+    with torch.no_grad():
+        told = model.draw(data, 1, er.Pathwise()).sites["z"].q
+    made = PerDatumInference().prepare(model, objective, Dataset(data), er.Settings())
+    assert made.model is model
+    kept = model.draw({**data, "index": torch.arange(40)}, 1, er.Pathwise()).sites["z"].q
+    assert told is not None
+    assert kept is not None
+    torch.testing.assert_close(told.mean, kept.mean)
+    torch.testing.assert_close(told.variance, kept.variance)
+    model, objective, data = bits()
+    PerDatumInference("zeros").prepare(model, objective, Dataset(data), er.Settings())
+    assert not model.posterior.joint.sites["z"].table.any()
+
+
+def test_tables_of_several_latents() -> None:
+    """A latent that was drawn from another has its own table, which begins at zero."""
+    torch.manual_seed(0)
+    first = er.Conditional(er.nets.MLP(6, [], 4), er.Gaussian(2), "x")
+    second = er.Conditional(er.nets.MLP(2, [], 2), er.Gaussian(1), "u")
+    below = er.Conditional(er.nets.MLP(1, [], 4), er.Gaussian(2), "v")
+    model = er.Model(
+        er.Product({"v": er.StandardNormal(1), "u": below}),
+        er.Conditional(er.nets.MLP(2, [], 6), er.Bernoulli(6), "u"),
+        er.Amortized(er.Product({"u": first, "v": second})),
+    )
+    data = bits()[2]
+    history = er.fit(model, data, er.ELBO(), steps=4, batch_size=40, inference=PerDatumInference())
+    tables = {k: v.table for k, v in model.posterior.joint.sites.items()}
+    assert {k: tuple(v.shape) for k, v in tables.items()} == {"u": (40, 4), "v": (40, 2)}
+    assert tables["v"].abs().max() < 0.01 < tables["u"].abs().max()
+    assert history.rows[-1]["step"] == 4
+
+
+@pytest.mark.parametrize("inference", EVERY[1:], ids=lambda i: type(i).__name__)
+def test_a_run_is_recorded_and_goes_on(inference: Any, tmp_path: Path) -> None:
+    """What is written is what came of it: a resumed run is the run that was never stopped."""
+    whole = bits()
+    er.fit(whole[0], whole[2], whole[1], steps=8, inference=inference)
+    model, objective, data = bits()
+    er.fit(model, data, objective, steps=5, inference=inference, out=tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert "inference" not in config
+    again, _ = er.resume(tmp_path / "run", data, steps=8)
+    for name, value in whole[0].state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_objectives_are_exchanged() -> None:
+    model, objective, data = bits()
+    rows = Dataset(data)
+    made = WakeSleepInference(3).prepare(model, objective, rows, er.Settings())
+    assert isinstance(made.objective, WakeSleep)
+    assert made.objective.samples == 3
+    made = ReweightedWakeSleepInference(4, "wake").prepare(model, objective, rows, er.Settings())
+    assert isinstance(made.objective, ReweightedWakeSleep)
+    assert made.objective.recognition == "wake"
+    made = NaiveMonteCarloInference(9).prepare(model, objective, rows, er.Settings())
+    assert isinstance(made.objective, er.IWAE)
+    assert made.objective.samples == 9
+
+
+@pytest.mark.parametrize("inference", EVERY, ids=lambda i: type(i).__name__)
+def test_a_model_without_latents_is_refused(inference: Any) -> None:
+    model = er.Model(None, er.Product({"x": er.Learned(er.Bernoulli(6))}), None)
+    data = {"x": torch.ones(8, 6)}
+    with pytest.raises(UserError, match="no latents"):
+        er.fit(model, data, er.ELBO(), steps=1, inference=inference)
+
+
+def refused(inference: Any, objective: Any = None, model: Any = None, data: Any = None) -> str:
+    plain, elbo, x = bits()
+    with pytest.raises(UserError) as error:
+        er.fit(model or plain, data or Dataset(x), objective or elbo, steps=1, inference=inference)
+    return str(error.value)
+
+
+def test_data_that_have_no_rows_of_their_own_are_refused() -> None:
+    array = np.zeros((20, 6), np.uint8)
+    stream = StreamDataset(array, np.arange(20), (6,))
+    assert "streamed" in refused(PerDatumInference(), data=stream)
+    grey = Dataset({"x": torch.randint(0, 256, (20, 6))}, binarize="dynamic")
+    assert "binarize=static" in refused(PerDatumInference(), data=grey)
+
+
+def test_models_and_objectives_that_do_not_fit_are_refused() -> None:
+    truth = random_model(6, 2, seed=3)
+    likelihood = linear_likelihood(truth)
+    exact = er.Model(er.StandardNormal(2), likelihood, Exact(likelihood, 2))
+    assert "share parameters" in refused(AlternatingInference(), model=exact)
+    assert "share parameters" in refused(PerDatumInference(), model=exact)
+    encoder = er.Conditional(er.nets.MLP(6, [], 4), er.Gaussian(2), "x")
+    vamp = er.Model(er.VampPrior(encoder, 6, 3), likelihood, encoder)
+    assert "share parameters" in refused(PerDatumInference(), model=vamp)
+    quantized = er.Quantized(er.nets.MLP(6, [], 6), codes=5, dim=3)
+    model = er.Model(
+        er.UniformCodes(2, 5, quantized),
+        er.Conditional(er.nets.MLP(6, [], 6), er.Bernoulli(6), "z"),
+        quantized,
+    )
+    assert "Quantized" in refused(PerDatumInference(), model=model) or "share" in refused(
+        PerDatumInference(), model=model
+    )
+    table = er.Model(er.StandardNormal(2), likelihood, PerDatum(40, er.Gaussian(2)))
+    assert "table" in refused(WakeSleepInference(), model=table)
+    assert "not an encoder" in refused(PerDatumInference(), model=table)
+    assert "dreams" in refused(PerDatumInference(), WakeSleep())
+    assert "formula" in refused(AlternatingInference(), ExpectationMaximisation(er.Pathwise()))
+    assert "takes turns by itself" in refused(
+        AlternatingInference(posterior=PerDatumInference(inner=2))
+    )
+    for inference in EVERY[3:]:
+        assert "plain ELBO" in refused(inference, er.ELBO(beta=4.0))
+    frozen = bits()[0]
+    for p in frozen.likelihood.parameters():
+        p.requires_grad_(False)
+    assert "generator has no parameters" in refused(AlternatingInference(), model=frozen)
+
+
+def test_settings_that_inference_sets_are_refused() -> None:
+    model, objective, data = bits()
+    turns, players = {"posterior": 2, "generator": 1}, {"model": model.parameters()}
+    with pytest.raises(UserError, match="leave them out"):
+        er.fit(model, data, objective, steps=1, turns=turns, inference=AlternatingInference())
+    with pytest.raises(UserError, match="not both"):
+        er.fit(model, data, objective, steps=1, players=players, inference=JointInference())
+    assert not keeps_rows(model)
+
+
+def test_names_of_a_configuration() -> None:
+    for name in KINDS:
+        assert inference_of(name) == inference_of({"type": KINDS[name].type})
+    nested = {
+        "type": "alternating",
+        "expectation": 4,
+        "posterior": {"type": "per_datum_inference"},
+    }
+    assert inference_of(nested) == AlternatingInference(4, posterior=PerDatumInference())
+    with pytest.raises(UserError, match=r"Did you mean 'per-datum'.*wake-sleep \(two losses"):
+        inference_of("perdatum")
+    with pytest.raises(UserError, match="no way of inference"):
+        inference_of("elbo")
+    for wrong in ({"type": "per-datum", "inner": 0}, {"type": "alternating", "expectation": 0}):
+        with pytest.raises(UserError, match="at least 1"):
+            inference_of(wrong)
+    with pytest.raises(UserError, match="start"):
+        inference_of({"type": "per-datum", "start": "noise"})
+    with pytest.raises(UserError, match="recognition"):
+        inference_of({"type": "reweighted-wake-sleep", "recognition": "dreaming"})
