@@ -1,27 +1,21 @@
-"""The VAE whose latents are bits, and the ways to differentiate through them."""
+"""The VAE whose latents are bits or classes, in one layer or two."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
-from elbowroom.conditional import Conditional
+from torch import nn
+
+from elbowroom.conditional import Conditional, Product
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError, unknown
+from elbowroom.families.base import Family
 from elbowroom.families.bernoulli import Bernoulli
-from elbowroom.gradients.base import Gradient
-from elbowroom.gradients.disarm import ARM, DisARM
-from elbowroom.gradients.moments import OptimalConstant, RunningMean
-from elbowroom.gradients.mu_prop import MuProp
-from elbowroom.gradients.nvil import NVIL
-from elbowroom.gradients.rebar import REBAR, RELAX
-from elbowroom.gradients.relaxed import GumbelSoftmax, StraightThrough
-from elbowroom.gradients.score import Baseline, LeaveOneOut, ScoreFunction
+from elbowroom.families.categorical import Categorical
 from elbowroom.model import Model
 from elbowroom.nets.mlp import MLP, Chain
 from elbowroom.nets.rescale import Rescale
-from elbowroom.objectives.base import Objective
-from elbowroom.objectives.elbo import ELBO
-from elbowroom.objectives.iwae import IWAE
 from elbowroom.priors.standard import Learned
 from elbowroom.recipes.base import (
     Recipe,
@@ -31,12 +25,11 @@ from elbowroom.recipes.base import (
     likelihood_name,
     network_for,
 )
+from elbowroom.recipes.discrete_gradients import gradient_for, objective_for
 from elbowroom.recipes.vae import AVERAGED
-from elbowroom.schedules import Linear
 from elbowroom.shapes import Batch
 
-SAMPLES = {"leave-one-out": 4, "vimco": 4, "arm": 2, "disarm": 2}
-"""Particles per datum, where it is not 1: what compares them needs several."""
+LATENTS = ("bernoulli", "categorical")
 
 
 def discrete_vae(
@@ -51,83 +44,96 @@ def discrete_vae(
     temperature: float = 0.3,
     warmup: int = 0,
     samples: int = 0,
+    latent: str = "bernoulli",
+    classes: int = 10,
+    layers: int = 1,
 ) -> Recipe:
-    """Bernoulli latents with a learned prior; linear networks unless `hidden` says otherwise.
+    """Discrete latents with a learned prior; linear networks unless `hidden` says otherwise.
 
-    The KL term is the discrete one, by its formula, whatever the gradient.
+    Two layers are ``p(z2) p(z1|z2) p(x|z1)`` and ``q(z1|x) q(z2|z1)``. The KL term of the top
+    layer is the discrete one, by its formula, whatever the gradient; that of a layer below is
+    sampled, for what the prior says of it depends on what was drawn from it.
 
     Args:
         spec: what is known of the data.
         data: training columns by name, to standardise by.
-        latent_dim: number of bits.
-        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
+        latent_dim: number of bits, or of all classes together, in every layer.
+        hidden: widths of the encoder's hidden layers; the decoder has them in reverse. Between
+            two layers of latents too.
         likelihood: as for the VAE.
         networks: auto, mlp, conv or resnet.
         act: nonlinearity.
         gradient: reinforce; reinforce with a baseline: leave-one-out, nvil, running-mean or
-            optimal-constant; mu-prop, rebar, relax, arm or disarm; vimco, which is for the
-            importance-weighted bound; or biased ones: gumbel or straight-through.
+            optimal-constant; mu-prop; rebar or relax, of one layer; arm or disarm, of bits;
+            vimco, which is for the importance-weighted bound; or biased ones: gumbel or
+            straight-through.
         temperature: of the Gumbel-softmax relaxation; REBAR and RELAX learn theirs from there.
+            Two layers take its hard form, for relaxed states have no density.
         warmup: steps over which the KL term's weight rises from 0 to 1.
         samples: particles per datum; 0 is 4 for leave-one-out and vimco, a pair for arm and
             disarm, and 1 for the others.
+        latent: bernoulli, or categorical: ``latent_dim / classes`` variables of so many classes.
+        classes: of a categorical variable.
+        layers: of latents, 1 or 2.
 
     Raises:
-        UserError: there is no such gradient; a warm-up is asked for under vimco.
+        UserError: there is no such gradient or sort of latent, or it is not for such latents;
+            latent_dim is no multiple of classes; a warm-up is asked for under vimco.
     """
-    p = likelihood_for(likelihood, spec, data)
-    kind, bits = network_for(networks, spec), Bernoulli(latent_dim)
-    net = Chain([Rescale(0, 1), decoder(kind, spec, p, hidden, latent_dim, act)])
+    p, z = likelihood_for(likelihood, spec, data), latents_for(latent, latent_dim, classes)
+    kind, names = network_for(networks, spec), names_of(layers)
+    read = decoder(kind, spec, p, hidden, latent_dim, act)
+    infer = {names[0]: Conditional(encoder(kind, spec, p, hidden, z.size, act), z, "x")}
+    prior: dict[str, nn.Module] = {names[-1]: Learned(z)}
+    for below, above in zip(names, names[1:]):
+        infer[above] = Conditional(between(z, latent_dim, hidden, act), z, below)
+        prior[below] = Conditional(between(z, latent_dim, hidden[::-1], act), z, above)
     model = Model(
-        prior=Learned(bits),
-        likelihood=Conditional(net, p, "z"),
-        posterior=Conditional(encoder(kind, spec, p, hidden, bits.size, act), bits, "x"),
+        prior=Product(prior),
+        likelihood=Conditional(centred(z, read), p, names[0]),
+        posterior=Product(infer),
     )
-    estimator = gradient_for(gradient, spec, temperature, latent_dim)
-    objective = objective_for(gradient, estimator, samples or SAMPLES.get(gradient, 1), warmup)
+    sizes = [("x", math.prod(spec.shape)), *((name, latent_dim) for name in names)]
+    estimator = gradient_for(gradient, latent, sizes, temperature)
+    objective = objective_for(gradient, estimator, samples, warmup)
     chosen = {"likelihood": likelihood_name(p), "networks": kind, "gradient": gradient}
     return Recipe(model, objective, dict(AVERAGED), chosen)
 
 
-def objective_for(name: str, estimator: Gradient, samples: int, warmup: int) -> Objective:
-    """Return the bound that a gradient is for.
+def latents_for(latent: str, units: int, classes: int) -> Family:
+    """Return the family of a layer.
 
     Raises:
-        UserError: the bound has no KL term to be warmed up.
+        UserError: there is no such sort; the units do not make whole variables.
     """
-    if name != "vimco":
-        weight = Linear(0.0, 1.0, warmup) if warmup else 1.0
-        return ELBO(samples, estimator, beta=weight)
-    if warmup:
-        raise UserError("warmup weighs a KL term, and vimco's bound has none; leave it at 0")
-    return IWAE(samples, estimator)
+    if latent not in LATENTS:
+        raise unknown("sort of latent", latent, LATENTS)
+    if latent == "bernoulli":
+        return Bernoulli(units)
+    if classes < 2 or units % classes:
+        raise UserError(
+            f"latent_dim={units} is to be a multiple of classes={classes}, and those 2 or more: "
+            "200 and 10 are 20 variables"
+        )
+    return Categorical(classes, units // classes)
 
 
-def gradient_for(name: str, spec: DataSpec, temperature: float, bits: int) -> Gradient:
-    """Return the gradient of a name.
+def names_of(layers: int) -> tuple[str, ...]:
+    """Return the names of the latents, from the data up.
 
     Raises:
-        UserError: there is none.
+        UserError: there are neither one nor two layers.
     """
-    made: dict[str, Callable[[], Gradient]] = {
-        "reinforce": lambda: scored(None),
-        "leave-one-out": lambda: scored(LeaveOneOut()),
-        "nvil": lambda: scored(NVIL(MLP(spec.size, [100], 1, "tanh"))),
-        "running-mean": lambda: scored(RunningMean()),
-        "optimal-constant": lambda: scored(OptimalConstant()),
-        "mu-prop": MuProp,
-        "rebar": lambda: REBAR(temperature),
-        "relax": lambda: RELAX(MLP(bits, [100], 1, "tanh"), temperature=temperature),
-        "vimco": ScoreFunction,
-        "arm": ARM,
-        "disarm": DisARM,
-        "gumbel": lambda: GumbelSoftmax(temperature),
-        "straight-through": StraightThrough,
-    }
-    if name not in made:
-        raise unknown("gradient", name, made)
-    return made[name]()
+    if layers not in (1, 2):
+        raise UserError(f"layers={layers}: give 1 or 2; ladder-vae has more, of Gaussians")
+    return ("z",) if layers == 1 else ("z1", "z2")
 
 
-def scored(baseline: Baseline | None) -> ScoreFunction:
-    return ScoreFunction(baseline, closed_form=True)
+def centred(z: Family, net: nn.Module) -> nn.Module:
+    """Let a network read bits as -1 and 1; classes as they are."""
+    return Chain([Rescale(0, 1), net]) if isinstance(z, Bernoulli) else net
+
+
+def between(z: Family, units: int, hidden: Sequence[int], act: str) -> nn.Module:
+    """Make the network from one layer to the parameters of the other."""
+    return centred(z, MLP(units, hidden, z.size, act))
