@@ -108,7 +108,7 @@ class CIWAE(ParticleBound):
 
     def __init__(
         self,
-        beta: float = 0.5,
+        beta: float = 0.05,
         samples: int = 5,
         gradient: Gradient | Mapping[str, Gradient] | None = None,
         weights: Mapping[str, float] | None = None,

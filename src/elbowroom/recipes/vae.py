@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from elbowroom.data.spec import DataSpec
+from elbowroom.errors import unknown
 from elbowroom.families.location_scale import Gaussian
 from elbowroom.model import Model
+from elbowroom.objectives.base import Objective
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.objectives.iwae import IWAE
+from elbowroom.objectives.multiple import CIWAE, PIWAE, MultipleIWAE
+from elbowroom.objectives.renyi import Renyi
+from elbowroom.objectives.thermodynamic import ThermodynamicVariational
 from elbowroom.priors.standard import StandardNormal
 from elbowroom.recipes.base import Recipe, wired
 from elbowroom.schedules import Linear
@@ -65,8 +70,13 @@ def iwae(
     networks: str = "auto",
     act: str = "relu",
     samples: int = 5,
+    bound: str = "iwae",
+    outer: int = 5,
+    beta: float = 0.05,
+    alpha: float = 0.5,
+    partitions: int = 5,
 ) -> Recipe:
-    """The VAE trained on the importance-weighted bound.
+    """The VAE trained on the importance-weighted bound, or one of its relatives.
 
     Args:
         spec: what is known of the data.
@@ -78,9 +88,26 @@ def iwae(
         networks: auto, mlp, conv or resnet.
         act: nonlinearity.
         samples: importance samples K.
+        bound: iwae; miwae, the mean of several bounds of K; piwae, that for the encoder and one
+            bound of all particles for the decoder; ciwae, mixed with the ELBO; renyi; tvo, the
+            thermodynamic one. They are explained under "Bounds".
+        outer: of miwae and piwae, how many bounds of K samples each.
+        beta: of ciwae, the share of the ELBO.
+        alpha: of renyi, from 0 (IWAE) to 1 (the ELBO) or beyond; -inf is the best sample alone.
+        partitions: of tvo, how many intervals the integral has.
     """
     recipe = vae(spec, data, latent_dim, hidden, likelihood, scale, networks, act)
-    recipe.objective = IWAE(samples)
+    made: dict[str, Callable[[], Objective]] = {
+        "iwae": lambda: IWAE(samples),
+        "miwae": lambda: MultipleIWAE(outer, samples),
+        "piwae": lambda: PIWAE(outer, samples),
+        "ciwae": lambda: CIWAE(beta, samples),
+        "renyi": lambda: Renyi(alpha, samples),
+        "tvo": lambda: ThermodynamicVariational(samples, partitions),
+    }
+    if bound not in made:
+        raise unknown("bound", bound, made)
+    recipe.objective = made[bound]()
     return recipe
 
 
