@@ -35,6 +35,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         "do the three forms of the bound and both estimators agree?",
         "arXiv:1312.6114, section 2.3",
     ),
+    "gradient-variance": Experiment(
+        "elbowroom.experiments.variance:run",
+        "how much does each estimator of a gradient vary, and is it right in the mean?",
+        "lecture: score function against path, f = z²; arXiv:1711.00123, section 5.1",
+    ),
     "discrete-gradients": Experiment(
         "elbowroom.experiments.bits:run",
         "how are 200 bits learned: by relaxation or by score function?",

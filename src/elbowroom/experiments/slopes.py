@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
+from elbowroom.draw import Measure, Site
+from elbowroom.gradients.base import Gradient
 from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
 from elbowroom.random import seeded
@@ -53,3 +58,52 @@ def slopes(model: Model, objective: Objective, batch: Batch, draws: int, seed: i
 def variance(gradients: Tensor) -> float:
     """Return the trace of the covariance of gradients ``(draws, P)``."""
     return gradients.var(0).sum().item()
+
+
+def by_datum(model: Model, objective: Objective, batch: Batch, seed: int) -> Tensor:
+    """Return each datum's own gradient in what the encoder of z gives, ``(B, P)``.
+
+    One pass has as many independent draws as the batch has copies of a datum.
+    """
+    outputs: list[Tensor] = []
+    net = model.posterior.joint.sites["z"].net
+    hook = net.register_forward_hook(lambda net, given, output: outputs.append(output))
+    objective.train()
+    with seeded(seed):
+        loss = objective(model, batch, torch.zeros(()))
+    hook.remove()
+    size = len(next(iter(batch.values())))
+    return torch.autograd.grad(size * loss.total, outputs[0])[0].flatten(1)
+
+
+def estimate(
+    gradient: Gradient,
+    q: Distribution,
+    parameter: Tensor,
+    f: Callable[[Tensor], Tensor],
+    samples: int = 1,
+) -> Tensor:
+    """Return estimates of ``∇ E_q[f(z)]``, of the shape of `parameter`; a datum has its own each.
+
+    Args:
+        gradient: the estimator.
+        q: batch shape ``(1, B)``.
+        parameter: of q, ``(1, B, *event)``, in its graph.
+        f: maps states ``(S, B, *event)`` to ``(S, B)``.
+        samples: per datum.
+    """
+    value = surrogate(gradient, q, f, samples)
+    return torch.autograd.grad(value.sum(), parameter)[0]
+
+
+def surrogate(
+    gradient: Gradient, q: Distribution, f: Callable[[Tensor], Tensor], samples: int
+) -> Tensor:
+    """Return ``(B,)`` whose gradient is the estimate, and fits what the estimator learns."""
+    particles = gradient.draw(q, samples)
+    measure, signal = Measure(particles.log_measure), f(particles.value)
+    site = Site(
+        particles.value, q, gradient=gradient, given_log_q=particles.log_q, particles=particles
+    )
+    score = gradient.score(site, signal, measure.detached(), {})
+    return measure.mean(signal) + (0.0 if score is None else score)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -85,7 +86,7 @@ def discrete_vae(
     read = decoder(kind, spec, p, hidden, latent_dim, act)
     infer = {names[0]: Conditional(encoder(kind, spec, p, hidden, z.size, act), z, "x")}
     prior: dict[str, nn.Module] = {names[-1]: Learned(z)}
-    for below, above in zip(names, names[1:]):
+    for below, above in pairwise(names):
         infer[above] = Conditional(between(z, latent_dim, hidden, act), z, below)
         prior[below] = Conditional(between(z, latent_dim, hidden[::-1], act), z, above)
     model = Model(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from elbowroom.errors import UserError, unknown
 from elbowroom.gradients.base import Gradient
@@ -13,6 +14,7 @@ from elbowroom.gradients.nvil import NVIL
 from elbowroom.gradients.rebar import REBAR, RELAX
 from elbowroom.gradients.relaxed import GumbelSoftmax, StraightThrough
 from elbowroom.gradients.score import Baseline, LeaveOneOut, ScoreFunction
+from elbowroom.gradients.vimco import VIMCO
 from elbowroom.nets.mlp import MLP
 from elbowroom.objectives.base import Objective
 from elbowroom.objectives.elbo import ELBO
@@ -43,7 +45,7 @@ def makers(inputs: int, given: str, units: int, temperature: float, above: bool)
         "nvil": lambda: scored(NVIL(MLP(inputs, [WIDTH], 1, "tanh"), given)),
         "running-mean": lambda: scored(RunningMean()),
         "optimal-constant": lambda: scored(OptimalConstant()),
-        "vimco": ScoreFunction,
+        "vimco": VIMCO,
         "mu-prop": MuProp,
         "rebar": lambda: REBAR(temperature),
         "relax": lambda: RELAX(MLP(units, [WIDTH], 1, "tanh"), temperature=temperature),
@@ -74,7 +76,7 @@ def gradient_for(
     several = len(sizes) > 2
     made = {
         site: makers(inputs, given, units, temperature, several)
-        for (given, inputs), (site, units) in zip(sizes, sizes[1:])
+        for (given, inputs), (site, units) in pairwise(sizes)
     }
     first = next(iter(made.values()))
     if name not in first:
