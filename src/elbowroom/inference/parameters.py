@@ -1,0 +1,168 @@
+"""Named parameters with supports, as one vector of real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Transform
+from torch.distributions.constraints import Constraint
+
+from elbowroom.errors import UserError
+from elbowroom.inference.supports import as_constraint, bijection, is_real
+from elbowroom.shapes import as_shape
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The shape and the support of a parameter of a log joint.
+
+    Attributes:
+        shape: the shape, ``()`` for a number.
+        support: a constraint of :mod:`torch.distributions.constraints`, or the name of one:
+            ``"real"``, ``"positive"``, ``"unit_interval"``, ``"simplex"``, ``"lower_cholesky"``,
+            ``"corr_cholesky"``, ``"positive_definite"``, ``constraints.interval(a, b)``, ….
+        start: where the search begins, of that shape and in the support; None is the image of 0
+            (positive: 1, an interval: its middle, a simplex: its centre).
+    """
+
+    shape: int | Sequence[int] = ()
+    support: Constraint | str = "real"
+    start: Any = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """One parameter's place in the vector.
+
+    Attributes:
+        shape: of the parameter.
+        free: of its real numbers.
+        place: where they are.
+        transform: from those to it.
+        support: where it lies.
+    """
+
+    shape: torch.Size
+    free: torch.Size
+    place: slice
+    transform: Transform
+    support: Constraint
+
+    @property
+    def linear(self) -> bool:
+        """Whether the parameter is its own real numbers."""
+        return is_real(self.support)
+
+
+class Coordinates:
+    """``θ = T(ζ)``: one real vector ζ of length d, and all parameters by name.
+
+    Args:
+        parameters: by name.
+
+    Attributes:
+        size: d.
+        blocks: each parameter's place.
+
+    Raises:
+        UserError: there are none, or a shape or a start does not fit a support.
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter]) -> None:
+        if not parameters:
+            raise UserError(
+                'there are no parameters: give them as {"weights": er.Parameter((3,))}'
+            )
+        self.parameters = dict(parameters)
+        self.blocks: dict[str, Block] = {}
+        self.size = 0
+        for name, parameter in parameters.items():
+            self.blocks[name] = block_of(name, parameter, self.size)
+            self.size = self.blocks[name].place.stop
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{n}: {tuple(b.shape)}" for n, b in self.blocks.items())
+        return f"Coordinates({shapes})"
+
+    def values(self, vector: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the parameters and ``log |det ∂θ/∂ζ|``.
+
+        Args:
+            vector: ζ, ``(S, d)``.
+
+        Returns:
+            ``(S, *shape)`` by name, and ``(S,)``, nats.
+        """
+        values, total = {}, vector.new_zeros(len(vector))
+        for name, block in self.blocks.items():
+            free = vector[:, block.place].reshape(-1, *block.free)
+            values[name] = block.transform(free)
+            if not block.linear:
+                terms = block.transform.log_abs_det_jacobian(free, values[name])
+                total = total + terms.reshape(len(vector), -1).sum(1)
+        return values, total
+
+    def vector(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return ζ, ``(S, d)``, of parameters ``(S, *shape)`` by name."""
+        parts = {n: b.transform.inv(values[n]) for n, b in self.blocks.items()}
+        return torch.cat([part.reshape(len(part), -1) for part in parts.values()], 1)
+
+    def start(self) -> Tensor:
+        """Return ζ where the search begins, ``(d,)``.
+
+        Raises:
+            UserError: a start has another shape than its parameter, or is outside its support.
+        """
+        whole = torch.zeros(self.size)
+        for name, block in self.blocks.items():
+            given = self.parameters[name].start
+            if given is not None:
+                value = start_of(name, given, block)
+                whole[block.place] = block.transform.inv(value).flatten()
+        return whole
+
+
+def block_of(name: str, parameter: Parameter, begin: int) -> Block:
+    """Place a parameter behind the first `begin` numbers.
+
+    Raises:
+        UserError: it is no :class:`Parameter`, or its shape does not fit its support.
+    """
+    if not isinstance(parameter, Parameter):
+        raise UserError(
+            f"parameter {name!r} is {parameter!r}: give an er.Parameter(shape, support)"
+        )
+    shape, support = torch.Size(as_shape(parameter.shape)), as_constraint(parameter.support)
+    transform = bijection(support, name)
+    try:
+        if len(shape) < support.event_dim:
+            raise ValueError(f"it needs at least {support.event_dim} dimensions")
+        free = torch.Size(transform.inverse_shape(shape))
+    except ValueError as error:
+        raise UserError(
+            f"parameter {name!r} of shape {tuple(shape)}, {support}: {error}"
+        ) from None
+    if free.numel() == 0:
+        raise UserError(f"parameter {name!r} of shape {tuple(shape)}, {support}: nothing is free")
+    return Block(shape, free, slice(begin, begin + free.numel()), transform, support)
+
+
+def start_of(name: str, given: Any, block: Block) -> Tensor:
+    """Read a start.
+
+    Raises:
+        UserError: it has another shape, or is outside the support.
+    """
+    value = torch.as_tensor(given, dtype=torch.get_default_dtype())
+    if value.shape != block.shape:
+        raise UserError(
+            f"parameter {name!r} has the shape {tuple(block.shape)}, its start "
+            f"{tuple(value.shape)}"
+        )
+    if not bool(block.support.check(value).all()):
+        raise UserError(f"parameter {name!r} starts outside its support, {block.support}")
+    return value

@@ -1,0 +1,138 @@
+"""What is wrong with a log joint is said once, by name, before the first step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Normal
+
+from elbowroom.errors import UserError
+from elbowroom.inference.advi import ADVI
+from elbowroom.inference.convergence import Plateau
+from elbowroom.inference.parameters import Coordinates, Parameter
+
+DATA = {"x": torch.linspace(-1.0, 1.0, 6)}
+MEAN = {"mean": Parameter()}
+
+
+@pytest.fixture(autouse=True)
+def _validating() -> Iterator[None]:
+    before = Distribution._validate_args
+    yield
+    assert before == Distribution._validate_args
+
+
+def prior(mean: Tensor) -> Tensor:
+    return Normal(0.0, 1.0).log_prob(mean)
+
+
+def rows(mean: Tensor, x: Tensor) -> Tensor:
+    return Normal(mean, 1.0).log_prob(x)
+
+
+def joint(mean: Tensor, x: Tensor) -> Tensor:
+    return prior(mean) + rows(mean, x).sum()
+
+
+def misspelt(maen: Tensor, x: Tensor) -> Tensor:
+    return joint(maen, x)
+
+
+def careless(mean: Tensor, x: Tensor) -> Tensor:
+    return joint(mean, x) if mean.item() > -9.0 else -mean
+
+
+def written(mean: Tensor, x: Tensor) -> Tensor:
+    return joint(mean, x) + (mean / 0.0 if x.sum() > 9.0 else (mean - 1.0).log())
+
+
+def wide(mean: Tensor, x: Tensor) -> Tensor:
+    return rows(mean, x[:, None])
+
+
+def mismatched(mean: Tensor, x: Tensor) -> Tensor:
+    return (x @ torch.ones(5)) * mean
+
+
+def late(mean: Tensor, x: Tensor) -> Tensor:
+    return rows(mean, x) + torch.where(x > 0.7, -torch.inf, 0.0)
+
+
+def ignorant(x: Tensor) -> Tensor:
+    return x.sum()
+
+
+SPLIT = {"parameters": MEAN, "log_prior": prior}
+FITS: dict[str, tuple[Callable[[], Any], str]] = {
+    "misspelt": (lambda: ADVI(misspelt, MEAN).fit(DATA), "log_joint asks for 'maen'.*'mean'"),
+    "no column": (lambda: ADVI(joint, MEAN).fit({"y": DATA["x"]}), "asks for 'x', which is miss"),
+    "unused": (lambda: ADVI(ignorant, MEAN).fit(DATA), "'mean' is an argument of no function"),
+    "not finite": (lambda: ADVI(written, MEAN).fit(DATA), "is nan at the start, mean = 0: start"),
+    "row not finite": (
+        lambda: ADVI(**SPLIT, log_likelihood=late).fit(DATA),
+        "log_likelihood is -inf in row 5",
+    ),
+    "one per row": (lambda: ADVI(rows, MEAN).fit(DATA), r"shape \(6,\), not one number, \(\)"),
+    "one for all": (
+        lambda: ADVI(**SPLIT, log_likelihood=joint).fit(DATA),
+        r"shape \(\), not one number per row of data, \(6,\)",
+    ),
+    "broadcast": (
+        lambda: ADVI(**SPLIT, log_likelihood=wide).fit(DATA),
+        r"log_likelihood returned shape \(6, 1\)",
+    ),
+    "fails": (lambda: ADVI(mismatched, MEAN).fit(DATA), r"fails, given mean \(\), x \(6,\)"),
+    "item": (lambda: ADVI(careless, MEAN).fit(DATA), "cannot be mapped over particles"),
+    "batches": (lambda: ADVI(joint, MEAN).fit(DATA, batch_size=2), "give log_prior and log_lik"),
+    "lengths": (
+        lambda: ADVI(**SPLIT, log_likelihood=rows).fit({**DATA, "y": torch.ones(3)}),
+        "one common length",
+    ),
+    "no data": (lambda: ADVI(joint, MEAN).fit({}), "data are tensors or arrays by name"),
+    "holes": (
+        lambda: ADVI(joint, MEAN).fit({"x": torch.tensor([float("nan")])}),
+        "x holds numbers that are not finite",
+    ),
+    "words": (lambda: ADVI(joint, MEAN).fit({"x": ["a"]}), "x holds no numbers"),
+    "both": (
+        lambda: ADVI(joint, MEAN).fit({**DATA, "mean": DATA["x"]}),
+        "'mean' is a parameter and a column",
+    ),
+    "index": (lambda: ADVI(joint, MEAN).fit({"index": DATA["x"]}), "cannot be an argument"),
+    "two ways": (lambda: ADVI(joint, MEAN, log_prior=prior), "give log_joint, or log_prior and"),
+    "half": (lambda: ADVI(parameters=MEAN, log_prior=prior), "give log_joint, or log_prior and"),
+    "covariance": (lambda: ADVI(joint, MEAN, covariance="full"), "mean-field, full-rank"),
+    "scale": (lambda: ADVI(joint, MEAN, scale=0.0), "scale=0.0"),
+    "none": (lambda: ADVI(joint, {}), "there are no parameters"),
+    "plateau": (lambda: Plateau(window=1), "a window of at least 2"),
+}
+
+
+@pytest.mark.parametrize(("act", "message"), FITS.values(), ids=list(FITS))
+def test_refusals(act: Callable[[], Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        act()
+    assert re.search(message, str(caught.value)), str(caught.value)
+
+
+PARAMETERS = {
+    "discrete": (Parameter((), "nonnegative_integer"), "no bijection from real numbers"),
+    "unknown": (Parameter((), "positiv"), "unknown support 'positiv'. Did you mean 'positive'"),
+    "not square": (Parameter((2, 3), "lower_cholesky"), "last two dimensions are to be equal"),
+    "a number": (Parameter((), "simplex"), "at least 1 dimensions"),
+    "one share": (Parameter((1,), "simplex"), "nothing is free"),
+    "start shape": (Parameter((2,), start=1.0), r"shape \(2,\), its start \(\)"),
+    "start outside": (Parameter((), "positive", start=-1.0), "starts outside its support"),
+    "no parameter": ((3,), "give an er.Parameter"),
+}
+
+
+@pytest.mark.parametrize(("parameter", "message"), PARAMETERS.values(), ids=list(PARAMETERS))
+def test_parameters_that_do_not_fit(parameter: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Coordinates({"a": parameter}).start()
