@@ -27,6 +27,7 @@ from elbowroom.inference import (
     ReweightedWakeSleepInference,
     WakeSleepInference,
 )
+from elbowroom.inference.held_out import know
 from elbowroom.inference.kinds import KINDS, inference_of
 from elbowroom.objectives.em import ExpectationMaximisation
 from elbowroom.objectives.reweighted_wake_sleep import ReweightedWakeSleep
@@ -331,3 +332,25 @@ def test_names_of_a_configuration() -> None:
         inference_of({"type": "per-datum", "start": "noise"})
     with pytest.raises(UserError, match="recognition"):
         inference_of({"type": "reweighted-wake-sleep", "recognition": "dreaming"})
+
+
+def test_other_data_get_tables_of_their_own() -> None:
+    """With the generator held, the bound of data it never saw is that of their best Gaussians."""
+    truth = random_model(6, 1, seed=3)
+    x = {"x": tensor(sample(truth, 40, seed=5))}
+    table = PerDatum(7, er.Gaussian(1))
+    model = er.Model(er.StandardNormal(1), linear_likelihood(truth), er.Amortized(table))
+    before = state_of(model)
+    known = know(model, Dataset(x))
+    with torch.no_grad():
+        batch = {**x, "index": torch.arange(40)}
+        bound = er.ELBO(gradient=Cubature())(known, batch, torch.tensor(0.0)).metrics["bound"]
+    evidence = truth.log_evidence(x["x"].numpy())
+    np.testing.assert_allclose(bound, evidence, atol=0.03)  # one latent: q can be exact
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    mixed = {"z": table, "y": er.Conditional(er.nets.MLP(6, [], 2), er.Gaussian(1), "x")}
+    prior = er.Product({"z": er.StandardNormal(1), "y": er.StandardNormal(1)})
+    with pytest.raises(UserError, match="networks beside them"):
+        know(er.Model(prior, model.likelihood, er.Amortized(er.Product(mixed))), Dataset(x))
+    encoder = bits()[0]
+    assert know(encoder, Dataset(x)) is encoder

@@ -14,6 +14,7 @@ from elbowroom.data import load_like
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.evaluate.rates import rates as rates_of
+from elbowroom.inference.held_out import know
 from elbowroom.model import Model
 from elbowroom.train import run_folder
 from elbowroom.workflow.conditions import class_number, column_of, needed, parse, resolved
@@ -30,7 +31,8 @@ def whole(folder: Path, source: str) -> tuple[Model, Any, DataSpec]:
         UserError: there is no such run, or the data do not fit it or lack its conditions.
     """
     spec, model = spec_of(run_folder.read_config(folder)), run_folder.load(folder)
-    return model, load_like(source, spec, needed(model)), spec
+    data = load_like(source, spec, needed(model))
+    return know(model, data), data, spec
 
 
 def encode(

@@ -10,6 +10,8 @@ from elbowroom.data import load_like, reload
 from elbowroom.data.dataset import Splits
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
+from elbowroom.inference.held_out import for_test
+from elbowroom.posteriors.per_datum import keeps_rows
 from elbowroom.train import run_folder
 from elbowroom.train.allocator import keep_freed_memory
 from elbowroom.train.files import read_json
@@ -68,7 +70,9 @@ def evaluate_folder(
     keep_freed_memory()
     if samples is None:
         samples = samples_asked(config)
-    return evaluate(model, splits, samples, seed, limit, progress)
+    kept, (model, splits) = keeps_rows(model), for_test(model, splits, seed)
+    result = evaluate(model, splits, samples, seed, limit, progress)
+    return {**result, "part": "test"} if kept else result
 
 
 def anneal_folder(

@@ -12,7 +12,9 @@ from elbowroom.data.dataset import Splits
 from elbowroom.describe import describe
 from elbowroom.distributed import rank_and_world
 from elbowroom.errors import UserError
+from elbowroom.inference.held_out import for_test
 from elbowroom.model import Model
+from elbowroom.posteriors.per_datum import keeps_rows
 from elbowroom.train import fit as training
 from elbowroom.train import run_folder
 from elbowroom.train.callbacks import ProgressBar
@@ -80,7 +82,8 @@ def fit(
         embed: whether the report may hold the user's data.
         progress: whether to show progress bars.
     """
-    callbacks = [Snapshots(made.splits.validation, made.tree["seed"]), *bars(progress)]
+    shown = of_whom(made.recipe.model, made.splits)
+    callbacks = [Snapshots(shown, made.tree["seed"]), *bars(progress)]
     history = training.fit(
         made.recipe.model,
         made.splits,
@@ -102,9 +105,15 @@ def resume(
     config = run_folder.read_config(folder)
     tree = request_of(config, folder)
     splits = reload(spec_of(config))
-    callbacks = [Snapshots(splits.validation, tree["seed"]), *bars(progress)]
+    shown = of_whom(run_folder.rebuild(config)[0], splits)
+    callbacks = [Snapshots(shown, tree["seed"]), *bars(progress)]
     model, history = training.resume(folder, splits, steps=steps, callbacks=callbacks)
     return judge(model, splits, folder, tree, embed, history.seconds)
+
+
+def of_whom(model: Model, splits: Splits) -> Any:
+    """Return the data that are shown as training goes on: such as the posterior knows."""
+    return splits.train if keeps_rows(model) else splits.validation
 
 
 def threads_of(folder: Path) -> int | None:
@@ -140,16 +149,18 @@ def judge(
     if rank_and_world()[0] != 0:
         return {}
     options = tree["evaluate"]
+    kept, (model, judged) = keeps_rows(model), for_test(model, splits, tree["seed"])
     result = evaluate(
         model,
-        splits,
+        judged,
         samples=options.get("samples", SAMPLES),
         seed=tree["seed"],
         limit=options.get("limit", TRAIN_LIMIT),
     )
+    result |= {"part": "test"} if kept else {}
     result["training_seconds"] = {"value": seconds, "unit": "s"}
     write_json(folder / "evaluation.json", result)
-    drawn = figures.draw_all(model, splits, folder, tree["seed"])
+    drawn = figures.draw_all(model, judged, folder, tree["seed"])
     config = run_folder.read_config(folder)
     text = describe(model, build(config["objective"]))
     summary.write(folder, splits.spec, config, result, drawn, text, embed)
