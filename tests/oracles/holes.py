@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 Array = NDArray[np.float64]
@@ -16,7 +15,7 @@ def log_density(mean: Array, covariance: Array, row: Array) -> float:
     if not seen.any():
         return 0.0
     block = covariance[np.ix_(seen, seen)]
-    return float(multivariate_normal(mean[seen], block).logpdf(row[seen]))
+    return float(multivariate_normal(mean[seen], block).logpdf(row[seen]))  # type: ignore[arg-type]
 
 
 def conditional(mean: Array, covariance: Array, row: Array) -> tuple[Array, Array]:
@@ -32,7 +31,7 @@ def conditional(mean: Array, covariance: Array, row: Array) -> tuple[Array, Arra
 def mixture_log_density(weights: Array, means: Array, covariances: Array, row: Array) -> float:
     """``log Σ_k π_k N(x_obs; μ_k, Σ_k)``."""
     each = [log_density(m, c, row) for m, c in zip(means, covariances)]
-    return float(logsumexp(each + np.log(weights)))
+    return float(np.logaddexp.reduce(each + np.log(weights)))
 
 
 def mixture_conditional(
@@ -40,11 +39,13 @@ def mixture_conditional(
 ) -> tuple[Array, Array]:
     """Mean and covariance of the mixture of each component's conditional."""
     each = np.array([log_density(m, c, row) for m, c in zip(means, covariances)])
-    share = np.exp(each + np.log(weights) - logsumexp(each + np.log(weights)))
+    share = weights * np.exp(each - each.max())
+    share /= share.sum()
     parts = [conditional(m, c, row) for m, c in zip(means, covariances)]
-    mean = sum(s * m for s, (m, _) in zip(share, parts))
-    spread = sum(s * (c + np.outer(m, m)) for s, (m, c) in zip(share, parts))
-    return mean, spread - np.outer(mean, mean)
+    each_mean, spreads = np.stack([m for m, _ in parts]), np.stack([c for _, c in parts])
+    mean = share @ each_mean
+    away = each_mean - mean
+    return mean, np.einsum("k,kij->ij", share, spreads) + (away.T * share) @ away
 
 
 def punch(x: Array, share: float, seed: int) -> Array:

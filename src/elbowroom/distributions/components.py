@@ -102,9 +102,9 @@ class GaussianComponents(Marginal):
         every = torch.arange(len(x), device=x.device).expand(self.code.shape)
         if self.factor.dim() == 2:
             mean = torch.where(seen, x, self.loc[self.code])
-            return Filled(mean, self.covariance[self.code].masked_fill(seen, 0.0))
+            return Filled(mean, lambda: self.covariance[self.code].masked_fill(seen, 0.0))
         away = (x.unsqueeze(1) - self.loc).masked_fill(~seen.unsqueeze(1), 0.0)
         given = Conditioned(self.covariance, seen)
         mean = self.loc + given.expected(away.unsqueeze(-1)).squeeze(-1)
         mean = torch.where(seen.unsqueeze(1), x.unsqueeze(1), mean)
-        return Filled(mean[every, self.code], given.spread[given.row[every], self.code])
+        return Filled(mean[every, self.code], lambda: given.spread[given.row[every], self.code])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import torch
@@ -16,25 +15,23 @@ from elbowroom.errors import UserError
 ENTRIES = 2**21  # of covariances, one for each datum and component, that are held at once
 
 
-@dataclass(frozen=True)
 class Filled:
     """``x | x_obs``: observed entries as they are, the others as they are expected.
 
-    Attributes:
+    Args:
         mean: ``(S, B, D)``.
-        covariance: ``(S or 1, B, D, D)``, zero in the rows and columns of observed entries; or
-            its diagonal ``(S or 1, B, D)`` where entries are independent.
+        spread: gives the covariance ``(S or 1, B, D, D)``, zero in the rows and columns of
+            observed entries; or its diagonal ``(S or 1, B, D)`` where entries are independent.
+            It is large, and asked for only where it is needed.
     """
 
-    mean: Tensor
-    covariance: Tensor
+    def __init__(self, mean: Tensor, spread: Callable[[], Tensor]) -> None:
+        self.mean, self.spread = mean, spread
 
-    @property
-    def variance(self) -> Tensor:
-        """``(S or 1, B, D)``, zero where an entry is observed."""
-        if self.covariance.dim() == self.mean.dim():
-            return self.covariance
-        return self.covariance.diagonal(dim1=-2, dim2=-1)
+    @cached_property
+    def covariance(self) -> Tensor:
+        """As `spread` gives it."""
+        return self.spread()
 
     @property
     def full(self) -> Tensor:
@@ -85,7 +82,10 @@ def fill(p: torch.distributions.Distribution, value: Tensor, mask: Tensor) -> Fi
     if not isinstance(p, Factorised):
         raise UserError(f"{type(p).__name__} does not factorise: holes in it cannot be filled")
     mean = torch.where(mask, value, p.mean).flatten(2)
-    variance = torch.where(mask, 0.0, p.variance.expand_as(p.mean)).flatten(2)
+
+    def variance() -> Tensor:
+        return torch.where(mask, 0.0, p.variance.expand_as(p.mean)).flatten(2)
+
     return Filled(mean, variance)
 
 

@@ -64,7 +64,8 @@ class FullGaussian(Marginal):
     def filled(self, value: Tensor, mask: Tensor) -> Filled:
         given, away = self.given(value, mask)
         mean = self.loc + given.expected(away).squeeze(1).movedim(-1, 0)
-        return Filled(torch.where(mask, value, mean), given.spread[given.row, 0].unsqueeze(0))
+        mean = torch.where(mask, value, mean)
+        return Filled(mean, lambda: given.spread[given.row, 0].unsqueeze(0))
 
     def given(self, value: Tensor, mask: Tensor) -> tuple[Conditioned, Tensor]:
         """Return the Gaussian given entries, and ``x - μ``, ``(B, 1, D, S)``.

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from elbowroom.distributions.conditioning import Filled, Marginal
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
+from elbowroom.evaluate.conditional import conditional
 from elbowroom.evaluate.likelihood import prepare, sample
 from elbowroom.evaluate.particles import (
     Data,
@@ -61,8 +63,10 @@ def impute(
 
     Single imputation is ``E[x_mis | x_obs] ≈ Σ_s w̃_s E[x_mis | z_s]`` with particles
     ``z_s ~ q(z | x_obs)`` and ``w̃_s ∝ p(x_obs, z_s) / q(z_s | x_obs)`` (self-normalised importance
-    sampling). Multiple imputation draws particles by w̃ and ``x_mis ~ p(x | z)`` for each
-    (sampling importance resampling).
+    sampling). Where the posterior is exact (linear-Gaussian models, mixtures of Gaussians) it is
+    the conditional mean itself, by :func:`~elbowroom.evaluate.conditional.conditional`. Multiple
+    imputation draws particles by w̃ and ``x_mis ~ p(x | z, x_obs)`` for each (sampling importance
+    resampling).
 
     Args:
         model: any model whose likelihood factorises over entries and has a mean.
@@ -103,15 +107,21 @@ def fill(
         return found
     holed = torch.stack([part.absent.flatten(1).any(1) for part in found.values()]).any(0)
     where = holed.nonzero().squeeze(1)
-    if len(where):
-        draw = sample(model, {n: value[where] for n, value in batch.items()}, samples, None)
+    if len(where) == 0:
+        return found
+    few = {n: value[where] for n, value in batch.items()}
+    exact = conditional(model, few)
+    means = {name: one.mean for name, one in exact.items()}
+    weights, drawn = torch.ones(samples, len(where)).double() / samples, {}
+    if multiple or not exact:
+        draw = sample(model, few, samples, None)
         weights = normalised_weights(model, draw, rows)
         # What is absent is decoded too, from here on.
         draw.scope = {n: v for n, v in draw.scope.items() if n.removesuffix(MASK) not in names}
-        means = average(model, draw, weights, names, rows)
-        drawn = resample(model, draw, weights, names, multiple) if multiple else {}
-        for name, part in found.items():
-            part.put(where, weights, means[name], drawn.get(name))
+        means = means or average(model, draw, weights, few, names, rows)
+        drawn = resample(model, draw, weights, few, names, multiple) if multiple else {}
+    for name, part in found.items():
+        part.put(where, weights, means[name].to(part.values), drawn.get(name))
     return found
 
 
@@ -130,28 +140,30 @@ def normalised_weights(model: Model, draw: Draw, rows: int) -> Tensor:
 
 
 def average(
-    model: Model, draw: Draw, weights: Tensor, names: list[str], rows: int
+    model: Model, draw: Draw, weights: Tensor, batch: Batch, names: list[str], rows: int
 ) -> dict[str, Tensor]:
-    """Return ``Σ_s w̃_s E[x|z_s]``, ``(B, *event)`` by name; few particles are decoded at once."""
+    """Return ``Σ_s w̃_s E[x|z_s, x_obs]``, ``(B, *event)`` by name, decoding few at once."""
     step = max(rows // weights.shape[1], 1)
     sums: dict[str, Tensor] = {}
     for start in range(0, len(weights), step):
         part = slice(start, start + step)
         scope = {n: v if v.shape[0] == 1 else v[part] for n, v in draw.scope.items()}
         for name, p in model.likelihood.condition(model.complete(scope), names).items():
-            mean = mean_of(name, p)
+            mean = mean_of(name, p, batch)
             mean = mean.expand(len(weights[part]), *mean.shape[1:])
             term = torch.einsum("sb,sb...->b...", weights[part].to(mean), mean)
             sums[name] = sums[name] + term if name in sums else term
     return sums
 
 
-def mean_of(name: str, p: Distribution) -> Tensor:
-    """Return ``E[x|z]``, ``(S or 1, B, *event)``.
+def mean_of(name: str, p: Distribution, batch: Batch) -> Tensor:
+    """Return ``E[x|z, x_obs]``, ``(S or 1, B, *event)``; it is ``E[x|z]`` where entries are apart.
 
     Raises:
         UserError: there is none.
     """
+    if isinstance(p, Marginal):
+        return given_entries(name, p, batch).mean.unflatten(-1, p.event_shape)
     try:
         mean = p.mean
     except NotImplementedError:
@@ -162,8 +174,15 @@ def mean_of(name: str, p: Distribution) -> Tensor:
     return mean
 
 
+def given_entries(name: str, p: Marginal, batch: Batch) -> Filled:
+    """Return ``x | x_obs`` of entries that depend on each other, given z too."""
+    x, mask = batch[name].unsqueeze(0), batch[name + MASK].unsqueeze(0)
+    mask = mask.reshape(mask.shape + (1,) * (x.dim() - mask.dim())).expand_as(x)
+    return p.filled(x, mask)
+
+
 def resample(
-    model: Model, draw: Draw, weights: Tensor, names: list[str], multiple: int
+    model: Model, draw: Draw, weights: Tensor, batch: Batch, names: list[str], multiple: int
 ) -> dict[str, Tensor]:
     """Draw particles by their weights and data from each, ``(M, B, *event)`` by name."""
     index = torch.multinomial(weights.mT, multiple, replacement=True).mT
@@ -177,7 +196,11 @@ def resample(
     found = {}
     for name, p in model.likelihood.condition(model.complete(scope), names).items():
         whole = p if p.batch_shape[0] == multiple else p.expand((multiple, len(column)))
-        found[name] = whole.sample()
+        if isinstance(whole, Marginal):
+            drawn = given_entries(name, whole, batch).sample()
+            found[name] = drawn.unflatten(-1, whole.event_shape)
+        else:
+            found[name] = whole.sample()
     return found
 
 

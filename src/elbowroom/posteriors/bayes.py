@@ -8,6 +8,8 @@ from torch import Tensor
 from elbowroom.distributions.categorical import CategoricalCodes
 from elbowroom.draw import Draw, Site
 from elbowroom.families.categorical import at_least_one
+from elbowroom.gradients.base import Gradient
+from elbowroom.gradients.enumerate import Enumerate
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import Scope
 
@@ -30,6 +32,11 @@ class Bayes(Posterior):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.name,)
+
+    @property
+    def exact_by(self) -> Gradient:
+        """How averages over it are taken without error."""
+        return Enumerate()
 
     def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
         q, estimator = self.distribution(scope, log_joint), gradient_of(gradient, self.name)

@@ -10,6 +10,8 @@ from elbowroom.distributions.full_gaussian import FullGaussian
 from elbowroom.draw import Draw, Site
 from elbowroom.errors import UserError
 from elbowroom.families.location_scale import FROM_NETWORK, Gaussian
+from elbowroom.gradients.base import Gradient
+from elbowroom.gradients.cubature import Cubature
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import MASK, Scope
 
@@ -47,6 +49,11 @@ class Exact(Posterior):
     @property
     def names(self) -> tuple[str, ...]:
         return self.likelihood.given_names
+
+    @property
+    def exact_by(self) -> Gradient:
+        """How averages over it are taken without error, of what is quadratic in the latent."""
+        return Cubature()
 
     def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
         (latent,) = self.likelihood.given_names

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from elbowroom.conditional import Product
+from elbowroom.distributions.conditioning import Conditioned
 from elbowroom.distributions.full_gaussian import FullGaussian, solve
 from elbowroom.draw import Draw, Site
 from elbowroom.errors import UserError
 from elbowroom.families.full_gaussian import FullGaussian as FullGaussianFamily
+from elbowroom.gradients.base import Gradient
+from elbowroom.gradients.cubature import Cubature
 from elbowroom.nets.mlp import MLP
 from elbowroom.posteriors.base import Gradients, LogJoint, Posterior, gradient_of
 from elbowroom.shapes import MASK, Scope
@@ -21,7 +24,8 @@ class ExactViews(Posterior):
     """``p(z|x)`` for ``z ~ N(0, I)``, ``x_m|z ~ N(W_m z + b_m, Ψ_m)`` with full covariances Ψ_m.
 
     A product of experts that is exact: precision ``I + Σ_m W_mᵀ Ψ_m⁻¹ W_m`` over the views at
-    hand, by name or by mask. W, b and Ψ are the likelihood's own.
+    hand, by name or by mask, and over the entries of a view that its mask shows. W, b and Ψ are
+    the likelihood's own.
 
     Args:
         likelihood: the model's product of views, each an affine network of one latent under a
@@ -56,6 +60,11 @@ class ExactViews(Posterior):
     def names(self) -> tuple[str, ...]:
         return (self.latent,)
 
+    @property
+    def exact_by(self) -> Gradient:
+        """How averages over it are taken without error, of what is quadratic in the latent."""
+        return Cubature()
+
     def draw(self, scope: Scope, samples: int, gradient: Gradients, log_joint: LogJoint) -> Draw:
         q, estimator = self.distribution(scope), gradient_of(gradient, self.latent)
         particles = estimator.draw(q, samples)
@@ -73,30 +82,37 @@ class ExactViews(Posterior):
         precision = torch.eye(self.dim).to(like).expand(size, -1, -1)
         pull = like.new_zeros(size, self.dim)
         for name, view in self.views:
-            if name not in scope:
-                continue
-            layer, factor = view.net.layers[-1], view.family.factor
-            basis = torch.linalg.solve_triangular(factor, layer.weight, upper=False)
-            white = solve(factor, scope[name].flatten(2).squeeze(0) - layer.bias)
-            present = self.present(name, scope, like)
-            weight = present * like.new_ones(size)
-            precision = precision + weight.view(-1, 1, 1) * (basis.mT @ basis)
-            pull = pull + weight.unsqueeze(1) * (white @ basis)
+            if name in scope:
+                more, towards = evidence(name, view, scope)
+                precision, pull = precision + more, pull + towards
         root = torch.linalg.cholesky(precision)
         covariance = torch.cholesky_inverse(root)
         mean = (covariance @ pull.unsqueeze(-1)).squeeze(-1)
         return FullGaussian(mean.unsqueeze(0), torch.linalg.cholesky(covariance).unsqueeze(0))
 
-    def present(self, name: str, scope: Scope, like: Tensor) -> Tensor | float:
-        """Return 1 where a datum has the view and 0 where it has not, ``(B,)``.
 
-        Raises:
-            UserError: single entries of it are absent.
-        """
-        mask = scope.get(name + MASK)
-        if mask is not None and mask.dim() > 2:
-            raise UserError(
-                f"single entries of {name} are absent, and the exact posterior needs a view "
-                "whole or not at all; take mvae, or fill them in"
-            )
-        return 1.0 if mask is None else mask.squeeze(0).to(like)
+def evidence(name: str, view: Any, scope: Scope) -> tuple[Tensor, Tensor]:
+    """Return what a view says of z: ``Wᵀ Ψ⁻¹ W`` and ``Wᵀ Ψ⁻¹ (x - b)``.
+
+    They are ``(1 or B, d, d)`` and ``(B, d)``. Of absent entries the rows of W and x and the rows
+    and columns of Ψ are left out.
+    """
+    layer, factor, mask = view.net.layers[-1], view.family.factor, scope.get(name + MASK)
+    away = scope[name].flatten(2).squeeze(0) - layer.bias
+    if mask is not None and mask.dim() > 2:
+        seen = mask.squeeze(0).flatten(1)
+        given = Conditioned((factor @ factor.mT).unsqueeze(0), seen)
+        shown = layer.weight * given.seen.movedim(1, -1)
+        basis = torch.linalg.solve_triangular(given.factor.squeeze(1), shown, upper=False)
+        away = away.masked_fill(~seen, 0.0).unsqueeze(-1)
+        white = torch.linalg.solve_triangular(
+            given.factor.squeeze(1)[given.row], away, upper=False
+        )
+        pull = (basis[given.row].mT @ white).squeeze(-1)
+        return (basis.mT @ basis)[given.row], pull
+    basis = torch.linalg.solve_triangular(factor, layer.weight, upper=False)
+    precision, pull = (basis.mT @ basis).unsqueeze(0), solve(factor, away) @ basis
+    if mask is None:
+        return precision, pull
+    present = mask.squeeze(0).to(pull).unsqueeze(1)
+    return present.unsqueeze(2) * precision, present * pull
