@@ -16,18 +16,21 @@ from elbowroom.evaluate.likelihood import elbo
 from elbowroom.experiments.base import Bench, with_error
 from elbowroom.experiments.paired import seeds
 from elbowroom.experiments.slopes import adapt, slopes, variance
+from elbowroom.gradients.relaxed import GumbelSoftmax
 from elbowroom.model import Model
+from elbowroom.objectives.elbo import ELBO
 from elbowroom.plots.bars import compare_bars
 from elbowroom.plots.curves import bound_curves
 from elbowroom.random import seeded
 from elbowroom.recipes.base import Recipe
 from elbowroom.recipes.discrete import discrete_vae
-from elbowroom.schedules import Cosine
+from elbowroom.schedules import Cosine, Linear
 from elbowroom.shapes import Batch
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import init, step
 
 STEPS, BATCH, RATE, WIDTH, TEMPERATURE = 10_000, 100, 6e-3, 200, 0.3
+WARM, COLD = 0.5, 0.15
 BAR = 110.0
 ADAPTED, DRAWS, TIMED = 300, 100, 60
 GUMBEL, RELAXED = "arXiv:1611.01144, table 1", "arXiv:1711.00123, table 1, validation"
@@ -44,12 +47,19 @@ class Entry:
             MuProp, REBAR and RELAX evaluate it at one more point for each.
         published: others' figure, of other networks or more steps.
         hidden: widths of the hidden layers.
+        cooled: whether the temperature of relaxed bits falls while they are trained, to COLD.
     """
 
     gradient: str
     samples: int = 2
     published: str = ""
     hidden: tuple[int, ...] = (WIDTH,)
+    cooled: bool = False
+
+    @property
+    def compared(self) -> bool:
+        """Whether network and settings are those of all."""
+        return self.hidden == (WIDTH,) and not self.cooled
 
 
 ENTRIES = {
@@ -65,10 +75,11 @@ ENTRIES = {
     "gumbel": Entry("gumbel", published=f"linear: 105.0, {GUMBEL}"),
     "straight-through": Entry("straight-through", published=f"linear: 116.0, {GUMBEL}"),
     "linear rebar": Entry("rebar", 1, f"114.3, {RELAXED}", ()),
-    "wide gumbel": Entry("gumbel", hidden=(500,)),
+    "cooled gumbel": Entry("gumbel", cooled=True),
+    "cooled wide gumbel": Entry("gumbel", hidden=(500,), cooled=True),
 }
-"""By name, leave-one-out first: the others' differences are from it. The last two, of other
-networks, are beside the comparison."""
+"""By name, leave-one-out first: the others' differences are from it. The last three, of
+other networks or with a schedule, are beside the comparison."""
 
 
 @dataclass
@@ -96,7 +107,7 @@ def run(bench: Bench) -> None:
         found[name].milliseconds = cost(bench, data, entry)
     assert common is not None
     for name, entry in ENTRIES.items():
-        if entry.hidden == (WIDTH,):
+        if entry.compared:
             found[name].variance = noise(bench, data, common, entry)
     record(bench, found)
     draw(bench, found)
@@ -119,6 +130,9 @@ def recipe(data: Splits, entry: Entry, seed: int) -> Recipe:
 def fitted(bench: Bench, data: Splits, name: str, seed: int) -> tuple[Model, list[dict[str, Any]]]:
     """Train one estimator from one seed; return the model and its rows of validation."""
     made, steps = recipe(data, ENTRIES[name], seed), bench.steps(STEPS)
+    if ENTRIES[name].cooled:
+        relaxed = GumbelSoftmax(Linear(WARM, COLD, steps))
+        made.objective = ELBO(ENTRIES[name].samples, relaxed)
     settings = {
         **made.settings,
         "steps": steps,
@@ -167,7 +181,7 @@ def record(bench: Bench, found: dict[str, Found]) -> None:
     reference = found[AGAINST].nats
     for name, one in found.items():
         text = f"{over_seeds(one.nats)}; "
-        if ENTRIES[name].hidden == (WIDTH,):
+        if ENTRIES[name].compared:
             apart = [ours - theirs for ours, theirs in zip(one.nats, reference)]
             text += "" if name == AGAINST else f"{over_seeds(apart, '+')}; "
             text += f"variance {one.variance:.3g}; "
@@ -209,5 +223,5 @@ def draw(bench: Bench, found: dict[str, Found]) -> None:
     ]
     title, text = "200 bits on static MNIST", "−ELBO of true bits on test data, mean over seeds"
     bench.draw("estimators", compare_bars(list(found), means, errors, title=title, subtitle=text))
-    curves = {name: one.rows for name, one in found.items() if ENTRIES[name].hidden == (WIDTH,)}
+    curves = {name: one.rows for name, one in found.items() if ENTRIES[name].compared}
     bench.draw("bounds", bound_curves(curves, title))

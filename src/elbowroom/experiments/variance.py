@@ -121,7 +121,7 @@ def fit_bit(gradient: Gradient, steps: int, seed: int) -> None:
 def picture(score: list[float], path: list[float], measured: dict[str, Measured]) -> Figure:
     """Draw variance against N beside the lecture's, and the variance of every estimator."""
     title, text = "Variance of gradients", "left: f = z², lines are exact; right: 2^8 states"
-    figure, (left, right) = panels(2, title, text, size=(3.6, 3.4))
+    figure, (left, right) = panels(2, title, text, size=(4.0, 3.4))
     counts = list(LECTURE)
     for ours, single, colour, place in ((score, SCORE, MODEL, 0), (path, PATH, DATA, 1)):
         left.plot(counts, [single / n for n in counts], color=colour)
@@ -129,9 +129,13 @@ def picture(score: list[float], path: list[float], measured: dict[str, Measured]
         theirs = [pair[place] for pair in LECTURE.values()]
         left.plot(counts, theirs, "x", color=INK, label="lecture" if place else None)
     left.set(xscale="log", yscale="log", xlabel="draws N", ylabel="variance of their mean")
-    left.legend()
+    left.legend(loc="lower left")
     shown = {name: one.variance for name, one in measured.items() if one.variance > 1e-12}
     right.plot(list(shown.values()), range(len(shown)), "o", color=MODEL)
     right.set(xscale="log", yticks=range(len(shown)), yticklabels=list(shown), xlabel="variance")
     right.invert_yaxis()
+    for axis in (left.xaxis, left.yaxis, right.xaxis):
+        axis.set_major_formatter(lambda value, place: f"{value:g}")
+        axis.set_minor_formatter(lambda value, place: "")
+        axis.get_major_locator().set_params(numticks=4)
     return figure
