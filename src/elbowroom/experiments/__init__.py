@@ -88,6 +88,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         "arXiv:1606.04934; arXiv:1803.05649, table 1",
         ("iaf-vae", "vae"),
     ),
+    "amortisation-gap": Experiment(
+        "elbowroom.experiments.amortisation:run",
+        "what does a bound lack: a richer posterior, or a better encoder?",
+        "arXiv:1801.03558, table 1; arXiv:1802.02550",
+        ("vae", "iaf-vae"),
+    ),
     "ladder": Experiment(
         "elbowroom.experiments.levels:run",
         "do several levels of latents beat one, and does every level carry something?",
@@ -118,10 +124,22 @@ EXPERIMENTS: dict[str, Experiment] = {
         "arXiv:1305.6663, section 5",
         ("dae", "dae-walkback"),
     ),
-    "wake-sleep": Experiment(
+    "em-vs-joint": Experiment(
+        "elbowroom.experiments.turns:run",
+        "are posterior and generator better trained in turns, as by EM, or at once?",
+        "lecture: variational EM and its two innovations; arXiv:1206.7051",
+        ("vae",),
+    ),
+    "naive-monte-carlo": Experiment(
+        "elbowroom.experiments.naive:run",
+        "why not maximise the likelihood by particles from the prior?",
+        "lecture: maximum likelihood by Monte Carlo",
+        ("vae",),
+    ),
+    "wake-sleep-vs-vae": Experiment(
         "elbowroom.experiments.dreams:run",
         "what does one bound buy over two losses, wake and sleep, for the same networks?",
-        "Hinton et al. 1995; arXiv:1401.4082, table 2",
+        "Hinton et al. 1995; arXiv:1406.2751; arXiv:1401.4082, table 2",
         ("helmholtz", "vae"),
     ),
     "gan-ring": Experiment(
