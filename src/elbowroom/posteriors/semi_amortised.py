@@ -63,7 +63,7 @@ class SemiAmortised(Posterior):
         self,
         posterior: nn.Module,
         steps: int = 20,
-        rate: float = 0.02,
+        rate: float = 0.01,
         momentum: float = 0.5,
         samples: int = 2,
         clip: float | None = None,
