@@ -13,6 +13,7 @@ from blocks import ROOT, blocks_of, commands, python_source
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += sorted((ROOT / "docs" / "systems").glob("*.md"))
+PAGES += sorted((ROOT / "docs" / "inference").glob("*.md"))
 
 
 def name(page: Path) -> str:

@@ -243,6 +243,8 @@ def test_the_density_of_q_integrates_to_one() -> None:
         {"rate": Parameter((), "positive")},
     )
     found = advi.fit({"counts": torch.tensor([2.0])}, steps=20)
+    assert found.summary().splitlines()[1].startswith("rate  ")
+    assert found.summary().endswith("NOT converged: give more steps")
     grid = torch.linspace(1e-4, 60.0, 200_000)
     mass = torch.trapezoid(found.log_prob({"rate": grid}).exp(), grid).item()
     assert mass == pytest.approx(1.0, abs=1e-3)

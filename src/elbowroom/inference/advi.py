@@ -22,6 +22,7 @@ from elbowroom.inference.convergence import Plateau
 from elbowroom.inference.log_joint import SITE, GlobalLikelihood, GlobalPrior, LogDensity, Term
 from elbowroom.inference.parameters import Coordinates, Parameter
 from elbowroom.inference.preflight import check_names, check_values
+from elbowroom.inference.step_size import SEARCHED, search
 from elbowroom.model import Model
 from elbowroom.objectives.elbo import ELBO
 from elbowroom.posteriors.amortized import Amortized
@@ -33,9 +34,9 @@ SETTINGS: dict[str, Any] = {
     "device": "cpu",  # where the tensors are that the user's functions close over
     "average": 0.99,
     "log_every": 10,
-    # A short memory of squares: those of the first steps are larger by orders of magnitude.
-    "optimizer_options": {"betas": (0.9, 0.95)},
 }
+# A short memory of squares: those of the first steps are larger by orders of magnitude.
+ADAM = {"betas": (0.9, 0.95)}
 
 
 class ADVI:
@@ -176,7 +177,9 @@ class ADVI:
             data: tensors or arrays by name; see :meth:`model`.
             steps: most updates.
             batch_size: rows of each step, M; None is all of them.
-            learning_rate: at the start, or a schedule, which is then followed to the last step.
+            learning_rate: at the start; or a schedule, which is then followed to the last step;
+                or ``"search"``, with ``optimizer="root-decay"``: the paper's, that one of 100, 10,
+                1, 0.1, 0.01 whose bound is highest after 50 steps.
             stop: when the rate is lowered and the fit is over; None is :class:`Plateau`.
             seed: seeds noise and the order of rows.
             **settings: as of :func:`~elbowroom.train.fit.fit`. Other than there, the device is
@@ -185,29 +188,32 @@ class ADVI:
         Raises:
             UserError: data or functions that do not fit, or that are not finite at the start.
         """
-        settings = {**SETTINGS, **settings}
-        columns = self.columns(data).to(pick_device(settings["device"]))
-        model = self.model(data).to(pick_device(settings["device"]))
         if batch_size is not None and self.prior_term is None:
             raise UserError(
                 "batch_size needs a log likelihood of single rows: give log_prior and "
                 "log_likelihood instead of log_joint"
             )
-        check_values(model, columns.batch(torch.arange(len(columns))), self.coordinates.start())
-        stop = Plateau() if stop is None else stop
-        callbacks = [*settings.pop("callbacks", ())]
-        if not callable(learning_rate):
-            callbacks.append(stop)
-        history = fit(
-            model,
-            columns,
-            self.objective,
-            steps=steps,
-            batch_size=len(columns) if batch_size is None else batch_size,
-            learning_rate=learning_rate,
-            callbacks=callbacks,
-            seed=seed,
-            **settings,
-        )
+        settings = with_defaults(settings) | {"batch_size": batch_size, "seed": seed}
+        if learning_rate == "search":
+            quiet = {**settings, "callbacks": ()}
+            learning_rate = search(
+                lambda size: self.fit(data, steps=SEARCHED, learning_rate=size, **quiet)
+            )
+        device = pick_device(settings["device"])
+        columns, model = self.columns(data).to(device), self.model(data).to(device)
         whole = columns.batch(torch.arange(len(columns)))
-        return Approximation(model, self.coordinates, whole, history, stop.converged, seed)
+        check_values(model, whole, self.coordinates.start())
+        stop = Plateau() if stop is None else stop
+        rule = () if callable(learning_rate) else (stop,)
+        settings["callbacks"] = [*settings.get("callbacks", ()), *rule]
+        settings["batch_size"] = batch_size or len(columns)
+        rates = {"steps": steps, "learning_rate": learning_rate}
+        history = fit(model, columns, self.objective, **rates, **settings)
+        converged = bool(rule) and stop.converged
+        return Approximation(model, self.coordinates, whole, history, converged, seed)
+
+
+def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill settings up; options are those of Adam, and of no other optimiser."""
+    adam = settings.get("optimizer", "adam") == "adam"
+    return {**SETTINGS, **({"optimizer_options": ADAM} if adam else {}), **settings}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,7 +91,7 @@ class Approximation:
         return q.variance.detach().flatten().diag()
 
     @property
-    def gaussian(self) -> torch.distributions.Distribution:
+    def gaussian(self) -> Any:
         """The distribution of ζ, batch shape ``(1, 1)``."""
         return self.model.posterior.site(SITE, {})
 
@@ -131,7 +132,9 @@ class Approximation:
         """Return marginal quantiles from draws, ``(len(levels), *shape)`` by name."""
         found = {}
         for name, value in self.many.items():
-            pieces = value.flatten(1).split(PIECE, 1)  # torch refuses more than 2^24 numbers
+            pieces = value.reshape(len(value), -1).split(
+                PIECE, 1
+            )  # torch refuses more than 2^24 numbers
             whole = torch.cat([piece.quantile(levels, 0) for piece in pieces], 1)
             found[name] = whole.reshape(-1, *value.shape[1:])
         return found

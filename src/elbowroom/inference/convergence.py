@@ -35,6 +35,10 @@ class Plateau:
                 "2, the others between 0 and 1"
             )
         self.window, self.factor, self.floor = window, factor, floor
+        self.on_fit_start(None)
+
+    def on_fit_start(self, loop: Any) -> None:
+        """Forget the fit before."""
         self.converged, self.share = False, 1.0
         self.bounds: list[float] = []
 

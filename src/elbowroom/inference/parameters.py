@@ -57,6 +57,10 @@ class Block:
         """Whether the parameter is its own real numbers."""
         return is_real(self.support)
 
+    def inverse(self, value: Tensor) -> Tensor:
+        """Return the real numbers of a value, ``(S, *shape) -> (S, *free)``."""
+        return self.transform.inv(value)  # type: ignore[return-value]
+
 
 class Coordinates:
     """``θ = T(ζ)``: one real vector ζ of length d, and all parameters by name.
@@ -108,7 +112,7 @@ class Coordinates:
 
     def vector(self, values: Mapping[str, Tensor]) -> Tensor:
         """Return ζ, ``(S, d)``, of parameters ``(S, *shape)`` by name."""
-        parts = {n: b.transform.inv(values[n]) for n, b in self.blocks.items()}
+        parts = {n: b.inverse(values[n]) for n, b in self.blocks.items()}
         return torch.cat([part.reshape(len(part), -1) for part in parts.values()], 1)
 
     def start(self) -> Tensor:
@@ -122,7 +126,7 @@ class Coordinates:
             given = self.parameters[name].start
             if given is not None:
                 value = start_of(name, given, block)
-                whole[block.place] = block.transform.inv(value).flatten()
+                whole[block.place] = block.inverse(value).flatten()
         return whole
 
 

@@ -25,7 +25,9 @@ def table(approximation: Approximation, level: float) -> str:
     ends = torch.tensor([rest, 1.0 - rest], device=approximation.model.device)
     quantiles = approximation.quantiles(ends)
     means, deviations = approximation.mean, approximation.standard_deviation
-    rows = [("", "mean", "sd", f"{100 * rest:g} %", f"{100 * (1 - rest):g} %")]
+    rows: list[tuple[str, ...]] = [
+        ("", "mean", "sd", f"{100 * rest:g} %", f"{100 * (1 - rest):g} %")
+    ]
     for name, block in approximation.coordinates.blocks.items():
         for place in product(*map(range, block.shape)):
             numbers = (means[name], deviations[name], quantiles[name][0], quantiles[name][1])

@@ -11,6 +11,7 @@ import torch
 
 from elbowroom.errors import UserError, unknown
 from elbowroom.train.adam import Adam
+from elbowroom.train.root_decay import RootDecay
 from elbowroom.train.settings import Settings
 
 CLASSES: dict[str, type[torch.optim.Optimizer]] = {
@@ -20,6 +21,7 @@ CLASSES: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "rmsprop": torch.optim.RMSprop,
     "adagrad": torch.optim.Adagrad,
+    "root-decay": RootDecay,
 }
 
 

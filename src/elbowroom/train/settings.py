@@ -11,7 +11,7 @@ from elbowroom.errors import UserError, unknown
 from elbowroom.schedules import Schedule
 
 PRECISIONS = ("32-true", "bf16-mixed")
-OPTIMIZERS = ("adam", "adamw", "adamax", "sgd", "rmsprop", "adagrad")
+OPTIMIZERS = ("adam", "adamw", "adamax", "sgd", "rmsprop", "adagrad", "root-decay")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Settings:
         steps: updates.
         batch_size: data per update and process; at most the whole set.
         learning_rate: a number, or a schedule of the step.
-        optimizer: adam, adamw, adamax, sgd, rmsprop or adagrad.
+        optimizer: adam, adamw, adamax, sgd, rmsprop, adagrad, or root-decay (ADVI's).
         optimizer_options: passed on to it (betas, eps, weight_decay, momentum).
         precision: ``"32-true"``, or ``"bf16-mixed"`` with densities kept in float32.
         clip_norm: largest norm of the gradient, or None.
