@@ -116,6 +116,9 @@ TYPES: dict[str, str] = {
     "reweighted_wake_sleep_inference": (
         "elbowroom.inference.wake_sleep:ReweightedWakeSleepInference"
     ),
+    "semi_amortised_inference": "elbowroom.inference.refined:SemiAmortisedInference",
+    "hamiltonian_inference": "elbowroom.inference.refined:HamiltonianInference",
+    "langevin_inference": "elbowroom.inference.refined:LangevinInference",
     "naive_monte_carlo_inference": (
         "elbowroom.inference.naive_monte_carlo:NaiveMonteCarloInference"
     ),

@@ -21,10 +21,13 @@ from elbowroom.errors import UserError
 from elbowroom.gradients.cubature import Cubature
 from elbowroom.inference import (
     AlternatingInference,
+    HamiltonianInference,
     JointInference,
+    LangevinInference,
     NaiveMonteCarloInference,
     PerDatumInference,
     ReweightedWakeSleepInference,
+    SemiAmortisedInference,
     WakeSleepInference,
 )
 from elbowroom.inference.held_out import know
@@ -33,7 +36,10 @@ from elbowroom.objectives.em import ExpectationMaximisation
 from elbowroom.objectives.reweighted_wake_sleep import ReweightedWakeSleep
 from elbowroom.objectives.wake_sleep import WakeSleep
 from elbowroom.posteriors.exact import Exact
+from elbowroom.posteriors.hamiltonian import Hamiltonian
+from elbowroom.posteriors.langevin import Langevin
 from elbowroom.posteriors.per_datum import PerDatum, keeps_rows
+from elbowroom.posteriors.semi_amortised import SemiAmortised
 from oracles.linear_gaussian import ppca_optimum, random_model, sample
 
 EVERY = [
@@ -43,6 +49,9 @@ EVERY = [
     WakeSleepInference(),
     ReweightedWakeSleepInference(),
     NaiveMonteCarloInference(),
+    SemiAmortisedInference(2),
+    HamiltonianInference(2),
+    LangevinInference(2),
 ]
 COUNT = 300
 
@@ -245,6 +254,33 @@ def test_objectives_are_exchanged() -> None:
     assert made.objective.samples == 9
 
 
+def test_encoders_are_refined() -> None:
+    kinds = {SemiAmortised: EVERY[6], Hamiltonian: EVERY[7], Langevin: EVERY[8]}
+    for cls, inference in kinds.items():
+        model, objective, data = bits()
+        encoder = model.posterior
+        made = inference.prepare(model, objective, Dataset(data), er.Settings())
+        assert isinstance(made.model.posterior, cls)
+        assert made.model.posterior.posterior is encoder
+        assert made.model.posterior.steps == 2
+        assert made.objective is objective
+
+
+@pytest.mark.parametrize("inference", EVERY[6:], ids=lambda i: type(i).__name__)
+def test_what_has_no_gradient_is_not_refined(inference: Any) -> None:
+    """And the model that was handed in keeps its posterior."""
+    model = er.Model(
+        er.Learned(er.Bernoulli(2)),
+        er.Conditional(er.nets.MLP(2, [], 6), er.Bernoulli(6), "z"),
+        er.Conditional(er.nets.MLP(6, [], 2), er.Bernoulli(2), "x"),
+    )
+    before = model.posterior
+    assert "discrete" in refused(inference, er.ELBO(gradient=er.ScoreFunction()), model)
+    assert model.posterior is before
+    plain = er.Model(None, model.likelihood, model.posterior)
+    assert "no prior" in refused(inference, model=plain)
+
+
 @pytest.mark.parametrize("inference", EVERY, ids=lambda i: type(i).__name__)
 def test_a_model_without_latents_is_refused(inference: Any) -> None:
     model = er.Model(None, er.Product({"x": er.Learned(er.Bernoulli(6))}), None)
@@ -294,7 +330,7 @@ def test_models_and_objectives_that_do_not_fit_are_refused() -> None:
     assert "takes turns by itself" in refused(
         AlternatingInference(posterior=PerDatumInference(inner=2))
     )
-    for inference in EVERY[3:]:
+    for inference in EVERY[3:6]:
         assert "plain ELBO" in refused(inference, er.ELBO(beta=4.0))
     frozen = bits()[0]
     for p in frozen.likelihood.parameters():

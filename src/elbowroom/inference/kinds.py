@@ -38,6 +38,11 @@ KINDS: dict[str, Kind] = {
     "naive-monte-carlo": Kind(
         "naive_monte_carlo_inference", "no posterior: particles from the prior"
     ),
+    "semi-amortised": Kind(
+        "semi_amortised_inference", "the encoder's guess, refined for each datum by gradients"
+    ),
+    "hamiltonian": Kind("hamiltonian_inference", "the encoder's particles, moved by leapfrogs"),
+    "langevin": Kind("langevin_inference", "the encoder's particles, moved by annealed Langevin"),
 }
 
 
