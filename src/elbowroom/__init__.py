@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from elbowroom import data, evaluate, inference, recipes
     from elbowroom.estimators import VAE, Autoencoder
     from elbowroom.families.flow import Flow
+    from elbowroom.inference.advi import ADVI
+    from elbowroom.inference.parameters import Parameter
     from elbowroom.train.fit import fit, resume
     from elbowroom.train.run_folder import load
     from elbowroom.train.settings import Settings
@@ -70,6 +72,8 @@ LAZY = {
     "recipes": "elbowroom.recipes",
     "VAE": "elbowroom.estimators:VAE",
     "Autoencoder": "elbowroom.estimators:Autoencoder",
+    "ADVI": "elbowroom.inference.advi:ADVI",
+    "Parameter": "elbowroom.inference.parameters:Parameter",
     "Flow": "elbowroom.families.flow:Flow",
     "Settings": "elbowroom.train.settings:Settings",
     "fit": "elbowroom.train.fit:fit",
@@ -93,6 +97,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "ADVI",
     "CIWAE",
     "ELBO",
     "IWAE",
@@ -131,6 +136,7 @@ __all__ = [
     "MixturePrior",
     "Model",
     "MultipleIWAE",
+    "Parameter",
     "Pathwise",
     "PerDatum",
     "PixelCNN",
