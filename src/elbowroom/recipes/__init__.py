@@ -66,7 +66,7 @@ RECIPES: dict[str, Entry] = {
     ),
     "discrete-vae": Entry(
         "elbowroom.recipes.discrete:discrete_vae",
-        "latents that are bits, by score functions or relaxations",
+        "latents that are bits or classes, in one layer or two, by score functions or relaxations",
         "Categorical Reparameterization with Gumbel-Softmax (arXiv:1611.01144)",
         ANY,
     ),
