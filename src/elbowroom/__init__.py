@@ -54,8 +54,17 @@ from elbowroom.registry import register
 from elbowroom.schedules import Constant, Cosine, Cyclical, Exponential, Linear, Logistic
 
 if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
+
     from elbowroom import data, evaluate, inference, recipes
-    from elbowroom.estimators import VAE, Autoencoder
+    from elbowroom.estimators import (
+        VAE,
+        Autoencoder,
+        FactorAnalysis,
+        GaussianMixture,
+        ProbabilisticCCA,
+        ProbabilisticPCA,
+    )
     from elbowroom.families.flow import Flow
     from elbowroom.inference.advi import ADVI
     from elbowroom.inference.parameters import Parameter
@@ -72,6 +81,11 @@ LAZY = {
     "recipes": "elbowroom.recipes",
     "VAE": "elbowroom.estimators:VAE",
     "Autoencoder": "elbowroom.estimators:Autoencoder",
+    "PCA": "sklearn.decomposition:PCA",  # theirs: it has all that a model without a prior can
+    "ProbabilisticPCA": "elbowroom.estimators:ProbabilisticPCA",
+    "FactorAnalysis": "elbowroom.estimators:FactorAnalysis",
+    "GaussianMixture": "elbowroom.estimators:GaussianMixture",
+    "ProbabilisticCCA": "elbowroom.estimators:ProbabilisticCCA",
     "ADVI": "elbowroom.inference.advi:ADVI",
     "Parameter": "elbowroom.inference.parameters:Parameter",
     "Flow": "elbowroom.families.flow:Flow",
@@ -101,6 +115,7 @@ __all__ = [
     "CIWAE",
     "ELBO",
     "IWAE",
+    "PCA",
     "PIWAE",
     "VAE",
     "VIMCO",
@@ -123,9 +138,11 @@ __all__ = [
     "DoublyReparameterised",
     "Enumerate",
     "Exponential",
+    "FactorAnalysis",
     "Flow",
     "FreeBits",
     "Gaussian",
+    "GaussianMixture",
     "Ladder",
     "Laplace",
     "Learned",
@@ -141,6 +158,8 @@ __all__ = [
     "PerDatum",
     "PixelCNN",
     "Poisson",
+    "ProbabilisticCCA",
+    "ProbabilisticPCA",
     "Product",
     "Quantized",
     "Renyi",

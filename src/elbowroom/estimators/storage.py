@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
@@ -64,7 +65,10 @@ def load(cls: type[Estimator], folder: Path) -> Estimator:
         )
     model, objective = run_folder.rebuild(config)
     path = folder / checkpoint.MODEL
-    checkpoint.load_module(model, read_tensors(path)[0], path)
+    tensors = read_tensors(path)[0]
+    if all(t.dtype == torch.float64 for t in tensors.values() if t.is_floating_point()):
+        model.double()
+    checkpoint.load_module(model, tensors, path)
     settings = {**vars(run_folder.settings_of(config))}
     estimator = cls(**section["arguments"])
     estimator.recipe_ = Recipe(model.eval(), objective, settings, config["chosen"])

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from elbowroom.conditional import Conditional
-from elbowroom.distributions.conditioning import Conditioned, spans
+from elbowroom.distributions.conditioning import Conditioned, fill, spans
 from elbowroom.errors import UserError
 from elbowroom.families.categorical import CategoricalCodes
 from elbowroom.families.components import Components
+from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.families.location_scale import FROM_NETWORK, Gaussian
 from elbowroom.nets.mlp import MLP
 from elbowroom.priors.standard import Learned, StandardNormal
@@ -101,6 +102,55 @@ class Regression(Maximiser):
         layer.weight.copy_(both[:, :-1])
         layer.bias.copy_(both[:, -1] + sums["origin"])
         set_scale(self.part.family, left / count)
+
+
+class FullRegression(Maximiser):
+    """``x ~ N(W z + b, Ψ)`` with Ψ full: ``Ψ = (Σ x xᵀ - [W b] Σ a xᵀ) / N``.
+
+    Absent entries are filled in by their conditional mean and covariance given z and the rest.
+    """
+
+    def gather(self, scope: Scope, weights: Tensor) -> Statistics:
+        z = torch.cat([scope[n].flatten(2) for n in self.part.given_names], -1).double()
+        weights, origin = weights.double(), self.part.net.layers[-1].bias.double()
+        a = torch.cat([z, torch.ones_like(z[..., :1])], -1)
+        weighed = weights.unsqueeze(-1) * a
+        value, mask = scope[self.name], observed(scope, self.name)
+        x, spread = value.flatten(2).double(), torch.zeros_like(origin).diag_embed()
+        if mask is not None:
+            given = {n: scope[n] for n in self.part.given_names}
+            filled = fill(self.part(given), value, mask.view(value.shape))
+            x, spread = filled.mean.double(), filled.full.double().sum((0, 1))
+        x = (x - origin).expand(len(z), -1, -1)
+        return {
+            "inner": torch.einsum("sbi,sbj->ij", weighed, a),
+            "outer": torch.einsum("sbi,sbj->ij", x, weighed),
+            "squares": torch.einsum("sb,sbi,sbj->ij", weights, x, x) + spread,
+            "count": weights.sum(),
+            "origin": origin.clone(),
+        }
+
+    def solve(self, sums: Statistics) -> None:
+        both = torch.linalg.solve(sums["inner"], sums["outer"].mT).mT
+        covariance = (sums["squares"] - both @ sums["outer"].mT) / sums["count"]
+        layer = self.part.net.layers[-1]
+        layer.weight.copy_(both[:, :-1])
+        layer.bias.copy_(both[:, -1] + sums["origin"])
+        self.part.family.assign(nearest_covariance(covariance))
+
+
+def nearest_covariance(matrix: Tensor) -> Tensor:
+    """Return a symmetric matrix whose eigenvalues are 1e-9 of the largest at least.
+
+    A covariance that is far from singular comes back as it is; one of constant columns does not
+    end in a likelihood without a bound.
+    """
+    matrix = 0.5 * (matrix + matrix.mT)
+    values, vectors = torch.linalg.eigh(matrix)
+    floor = 1e-9 * values[-1]
+    if bool(values[0] >= floor):
+        return matrix
+    return (vectors * values.clamp_min(floor)) @ vectors.mT
 
 
 class Moments(Maximiser):
@@ -216,9 +266,11 @@ def maximiser(part: nn.Module, name: str) -> Maximiser:
         return Frequencies(part, name)
     if isinstance(part, Conditional) and is_affine_gaussian(part):
         return Regression(part, name)
+    if isinstance(part, Conditional) and is_affine(part) and isinstance(part.family, FullGaussian):
+        return FullRegression(part, name)
     raise UserError(
         f"the maximisation step knows no closed form for {name}: {type(part).__name__}; it knows "
-        "affine Gaussians of fixed, shared or entry scale, Gaussian components, learned classes"
+        "affine Gaussians of fixed, shared, entry or full scale, Gaussian components, classes"
     )
 
 
@@ -227,7 +279,12 @@ def is_class(family: object) -> bool:
     return isinstance(family, CategoricalCodes) and math.prod(family.event) == 1
 
 
+def is_affine(part: Conditional) -> bool:
+    """Tell whether a conditional's network is ``W z + b``."""
+    return isinstance(part.net, MLP) and not part.net.hidden
+
+
 def is_affine_gaussian(part: Conditional) -> bool:
-    """Tell whether a conditional is ``N(W z + b, Ψ)`` with Ψ not from the network."""
-    affine = isinstance(part.net, MLP) and not part.net.hidden
-    return affine and isinstance(part.family, Gaussian) and part.family.scale not in FROM_NETWORK
+    """Tell whether a conditional is ``N(W z + b, Ψ)``, Ψ diagonal and not from the network."""
+    family = part.family
+    return is_affine(part) and isinstance(family, Gaussian) and family.scale not in FROM_NETWORK

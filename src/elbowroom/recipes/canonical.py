@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import torch
+
 from elbowroom.conditional import Conditional, Product
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.families.full_gaussian import FullGaussian
+from elbowroom.gradients.cubature import Cubature
 from elbowroom.model import Model
 from elbowroom.nets.mlp import MLP
 from elbowroom.objectives.canonical import CanonicalCorrelation
+from elbowroom.objectives.em import ExpectationMaximisation
 from elbowroom.posteriors.exact_views import ExactViews
 from elbowroom.priors.standard import StandardNormal
 from elbowroom.recipes.base import Recipe
-from elbowroom.recipes.classical import whole
-from elbowroom.shapes import Batch
+from elbowroom.recipes.classical import filled_by_means, whole
+from elbowroom.shapes import MASK, Batch
 
 
 def probabilistic_cca(
     spec: DataSpec, data: Batch | None = None, latent_dim: int = 2, ridge: float = 1e-3
 ) -> Recipe:
     """Two views of one Gaussian latent, each with a noise of its own, fitted by formula.
+
+    Data with holes have none: EM goes on from that of the data filled by their means.
 
     Args:
         spec: what is known of the data.
@@ -43,4 +49,11 @@ def probabilistic_cca(
     )
     posterior = ExactViews(likelihood, latent_dim)
     model = Model(StandardNormal(latent_dim), likelihood, posterior)
-    return Recipe(model, CanonicalCorrelation(list(views), ridge), whole(spec, 1))
+    formula = CanonicalCorrelation(list(views), ridge)
+    if data is None or not any(name + MASK in data for name in views):
+        return Recipe(model, formula, whole(spec, 1))
+    like = next(model.parameters())
+    filled = {name: filled_by_means(data, name).to(like) for name in views}
+    formula(model, filled, torch.zeros(()))
+    formula.commit()
+    return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from elbowroom.conditional import Conditional, Product
 from elbowroom.data.spec import DataSpec
-from elbowroom.errors import UserError
+from elbowroom.errors import UserError, unknown
 from elbowroom.families.categorical import CategoricalCodes
 from elbowroom.families.components import Components
 from elbowroom.families.delta import Delta
@@ -23,6 +23,8 @@ from elbowroom.posteriors.exact import Exact
 from elbowroom.priors.standard import Learned, StandardNormal
 from elbowroom.recipes.base import INTEGERS, QUANTISATION, Recipe
 from elbowroom.shapes import MASK, Batch
+
+SOLVERS = ("auto", "formula", "em")
 
 
 def pca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recipe:
@@ -44,20 +46,29 @@ def pca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recip
     return Recipe(model, PrincipalComponents(), whole(spec, 1))
 
 
-def ppca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recipe:
+def ppca(
+    spec: DataSpec, data: Batch | None = None, latent_dim: int = 2, solver: str = "auto"
+) -> Recipe:
     """Probabilistic principal components: a Gaussian model with one noise, by its formula.
 
     Data with holes have no formula: EM goes on from that of the data filled by their means.
 
     Args:
-        spec: what is known of the data.
+        spec: what is known of the data; they may have holes.
         data: training columns by name.
         latent_dim: dimension of z.
+        solver: formula, em, or auto: the formula where nothing is absent.
     """
+    if solver not in SOLVERS:
+        raise unknown("solver", solver, SOLVERS)
+    if solver == "formula" and spec.missing:
+        raise UserError(f"{spec.name} has holes, for which there is no formula; take solver=em")
     model, formula = linear(spec, latent_dim, "shared"), PrincipalComponents()
-    if not spec.missing:
+    if solver == "formula" or (solver == "auto" and not spec.missing):
         return Recipe(model, formula, whole(spec, 1))
-    if data is not None:
+    if data is not None and solver == "em":
+        begin_at_moments(model, spec, data)
+    elif data is not None:
         formula(model, {"x": filled_by_means(data).to(next(model.parameters()))}, torch.zeros(()))
         formula.commit()
     return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))
@@ -73,12 +84,7 @@ def factor_analysis(spec: DataSpec, data: Batch | None = None, latent_dim: int =
     """
     model = linear(spec, latent_dim, "entry")
     if data is not None:
-        mean, spread = moments(data)
-        part, spread = model.likelihood.sites["x"], spread.clamp_min(floor(spec))
-        with torch.no_grad():
-            part.net.layers[-1].bias.copy_(mean)
-            part.net.layers[-1].weight.mul_(spread.unsqueeze(1))
-            part.family.log_scale.copy_(spread.log().view(spec.shape))
+        begin_at_moments(model, spec, data)
     return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))
 
 
@@ -87,6 +93,7 @@ def gaussian_mixture(
     data: Batch | None = None,
     components: int = 10,
     covariance: str = "full",
+    ridge: float = 1e-6,
 ) -> Recipe:
     """A mixture of Gaussians by EM, begun at k-means.
 
@@ -95,8 +102,9 @@ def gaussian_mixture(
         data: training columns by name, to begin at.
         components: K.
         covariance: full or diagonal.
+        ridge: added to the variances; of integers a rounding error's at least.
     """
-    ridge = max(floor(spec) ** 2, 1e-6)
+    ridge = max(floor(spec) ** 2, ridge)
     parts = Components(spec.shape, components, covariance, ridge=ridge)
     if data is not None:
         begin_at_clusters(parts, data)
@@ -125,33 +133,45 @@ def whole(spec: DataSpec, steps: int) -> dict[str, object]:
     return {"steps": steps, "batch_size": max(spec.n_train, 1), "optimizer": "sgd"}
 
 
-def rows_of(data: Batch) -> tuple[Tensor, Tensor]:
-    """Return the data ``(N, D)``, float64, and which entries are there."""
-    x = data["x"].flatten(1).double()
-    mask = data.get("x" + MASK)
-    return x, torch.ones_like(x, dtype=torch.bool) if mask is None else mask.flatten(1)
+def rows_of(data: Batch, name: str = "x") -> tuple[Tensor, Tensor]:
+    """Return a variable ``(N, D)``, float64, and which entries are there."""
+    x, mask = data[name].flatten(1).double(), data.get(name + MASK)
+    mask = torch.ones(1, 1, dtype=torch.bool) if mask is None else mask.flatten(1)
+    return x, mask.view(len(mask), -1).expand_as(x)
 
 
-def moments(data: Batch) -> tuple[Tensor, Tensor]:
+def moments(data: Batch, name: str = "x") -> tuple[Tensor, Tensor]:
     """Return means and standard deviations ``(D,)`` of what is observed.
 
     Raises:
         UserError: no datum shows an entry.
     """
-    x, seen = rows_of(data)
+    x, seen = rows_of(data, name)
     count = seen.sum(0)
     if bool((count == 0).any()):
         first = int((count == 0).long().argmax())
-        raise UserError(f"x: no datum shows entry {first}; leave the column out")
+        raise UserError(f"{name}: no datum shows entry {first}; leave the column out")
     mean = x.masked_fill(~seen, 0.0).sum(0) / count
     away = (x - mean).masked_fill(~seen, 0.0)
     return mean, (away.square().sum(0) / (count - 1).clamp_min(1)).sqrt()
 
 
-def filled_by_means(data: Batch) -> Tensor:
-    """Return the data ``(N, *event)``, float64, with column means where nothing is."""
-    (x, seen), (mean, _) = rows_of(data), moments(data)
-    return torch.where(seen, x, mean).view(data["x"].shape)
+def filled_by_means(data: Batch, name: str = "x") -> Tensor:
+    """Return a variable ``(N, *event)``, float64, with column means where nothing is."""
+    (x, seen), (mean, _) = rows_of(data, name), moments(data, name)
+    return torch.where(seen, x, mean).view(data[name].shape)
+
+
+def begin_at_moments(model: Model, spec: DataSpec, data: Batch) -> None:
+    """Set means and scales to those of what is observed, and the weights to small ones of them."""
+    mean, spread = moments(data)
+    part, spread = model.likelihood.sites["x"], spread.clamp_min(floor(spec))
+    with torch.no_grad():
+        part.net.layers[-1].bias.copy_(mean)
+        part.net.layers[-1].weight.mul_(spread.unsqueeze(1))
+        shared = part.family.scale == "shared"
+        spread = spread.square().mean().sqrt() if shared else spread.view(spec.shape)
+        part.family.log_scale.copy_(spread.log())
 
 
 def begin_at_clusters(parts: Components, data: Batch) -> None:
