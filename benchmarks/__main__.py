@@ -15,7 +15,10 @@ from benchmarks import table
 from benchmarks.rows import Row
 from benchmarks.timing import Options
 
-NAMES = ("importing", "engine", "pythae_mlp", "pythae_conv", "likelihood", "peak", "cells")
+NAMES = (
+    "importing", "engine", "pythae_mlp", "pythae_conv", "likelihood", "evaluating", "peak",
+    "cells",
+)  # fmt: skip
 ONCE = ("importing", "peak")  # one thread says it all
 NEEDS = {
     "pythae_mlp": "pythae", "pythae_conv": "pythae", "likelihood": "pythae", "cells": "scvi",

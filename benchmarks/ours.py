@@ -10,6 +10,7 @@ import elbowroom as er
 from benchmarks.nets import Pair, pair_of
 from benchmarks.pictures import digits
 from elbowroom.data.dataset import Dataset
+from elbowroom.train.allocator import keep_freed_memory
 from elbowroom.train.fit import prepare
 from elbowroom.train.loop import Loop
 from elbowroom.train.settings import Settings
@@ -97,3 +98,39 @@ class LogLikelihood:
 
     def value(self) -> float:
         return er.evaluate.log_marginal(self.model, self.pictures, self.samples).mean
+
+
+class Importance:
+    """Importance-sampled ``log p(x)`` of an untrained model.
+
+    Args:
+        pictures: how many are scored in one step.
+        samples: particles per picture, K.
+        device: where.
+    """
+
+    def __init__(self, pictures: int, samples: int, device: str = "cpu") -> None:
+        from benchmarks.weighing import SIZES
+
+        keep_freed_memory()  # as the commands do
+        self.model = model_of(pair_of("perceptrons", SIZES), (784,), SIZES[-1]).to(device).eval()
+        self.pictures, self.samples = digits(pictures).to(device), samples
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self.value()
+
+    def value(self) -> float:
+        return er.evaluate.log_marginal(self.model, self.pictures, self.samples).mean
+
+
+class Annealing(Importance):
+    """Annealed ``log p(x)`` of the same model; the settings are those of the library."""
+
+    def __init__(self, pictures: int, device: str = "cpu", **settings: int) -> None:
+        super().__init__(pictures, settings["chains"], device)
+        self.settings = er.evaluate.Annealing(**settings, schedule="linear")
+
+    def value(self) -> float:
+        found = er.evaluate.annealed_log_marginal(self.model, self.pictures, self.settings)
+        return found.mean

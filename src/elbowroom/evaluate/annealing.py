@@ -96,7 +96,7 @@ class Path:
         with torch.enable_grad():
             z = position.detach().requires_grad_()
             ends = self.log_ends(z)
-            slopes = [slope(end, z) for end in ends]
+            slopes = [slope(ends[0], z, again=True), slope(ends[1], z)]
         values = [end.detach().expand(position.shape[:2]) for end in ends]
         return Point(position, torch.stack(values), torch.stack(slopes))
 
@@ -104,7 +104,17 @@ class Path:
         """Return the gradient of a weighted sum of the two, ``(C, B, d)``."""
         with torch.enable_grad():
             z = position.detach().requires_grad_()
-            return slope(weighted(self.log_ends(z), weights), z)
+            # Where the start alone is the target nothing is decoded.
+            ends = self.log_ends(z) if weights[1] else (self.log_start(z),)
+            return slope(weighted(ends, weights), z)
+
+    def log_start(self, z: Tensor) -> Tensor:
+        """Return ``log s(z)``, ``(C, B)``, nats."""
+        latents = self.layout.split(z)
+        if self.start == "posterior":
+            return self.model.posterior.log_prob(latents, self.scope)
+        p = self.model.prior.condition({**self.scope, **latents}, self.layout.names)
+        return sum(p[name].log_prob(latents[name]) for name in self.layout.names)  # type: ignore[return-value]
 
     def log_ends(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``log s(z)`` and ``log p(x, z)``, ``(C, B)``, nats."""
@@ -119,12 +129,18 @@ class Path:
         return start, start + rest + sum(self.model.log_likelihood(scope).values())  # type: ignore[return-value]
 
 
-def slope(value: Tensor, z: Tensor) -> Tensor:
-    """Return the gradient of a sum; zero where the value does not depend on z."""
+def slope(value: Tensor, z: Tensor, again: bool = False) -> Tensor:
+    """Return the gradient of a sum; zero where the value does not depend on z.
+
+    Args:
+        value: what is summed.
+        z: the position.
+        again: whether another gradient shares the graph, which is then kept.
+    """
     if not value.requires_grad:
         return torch.zeros_like(z)
     (found,) = torch.autograd.grad(
-        value.sum(), z, retain_graph=True, allow_unused=True, materialize_grads=True
+        value.sum(), z, retain_graph=again, allow_unused=True, materialize_grads=True
     )
     return found
 
