@@ -42,7 +42,7 @@ PAPER = {
 SOURCE = "arXiv:1801.03558"
 REFINED = {
     "semi-amortised, 20 steps": {"steps": 20, "rate": 0.01},
-    "semi-amortised, 100 natural steps": {
+    "semi-amortised, 100 steps": {
         "steps": 100, "rate": 0.05, "natural": True, "samples": 8,
     },
 }  # fmt: skip
