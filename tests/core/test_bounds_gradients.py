@@ -125,6 +125,16 @@ def test_vimco_is_the_name_of_what_a_score_function_does_under_iwae() -> None:
     assert not torch.allclose(one, repeated(er.IWAE(4, er.VIMCO("arithmetic")), model, x, 1))
 
 
+def test_each_of_several_bounds_leaves_out_its_own_particles() -> None:
+    several, one = er.MultipleIWAE(2, 3, er.VIMCO()), er.IWAE(3, er.VIMCO())
+    model, batch = binary_model(TRUTH), {"x": tensor(X)}
+    with seeded(0):
+        draw = model.draw(batch, 6, er.VIMCO())
+    log_w = model.log_likelihood(draw.scope)["x"] - draw.log_ratio
+    apart = torch.cat([one.signal(draw, block) for block in log_w.chunk(2)])
+    torch.testing.assert_close(several.signal(draw, log_w), apart)
+
+
 GRADIENTS = {
     "path": (toy_model, torch.tensor([[X_TOY]]), er.Pathwise()),
     "doubly": (toy_model, torch.tensor([[X_TOY]]), er.DoublyReparameterised()),
