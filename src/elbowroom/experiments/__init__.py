@@ -52,11 +52,17 @@ EXPERIMENTS: dict[str, Experiment] = {
         "arXiv:1611.01144, table 1; arXiv:1711.00123, table 1",
         ("discrete-vae",),
     ),
-    "iwae": Experiment(
+    "iwae-table": Experiment(
         "elbowroom.experiments.importance:run",
         "do more importance samples in training make a better model?",
         "arXiv:1509.00519, table 1",
         ("iwae",),
+    ),
+    "ais-against-iwae": Experiment(
+        "elbowroom.experiments.annealed:run",
+        "how far below annealing is importance sampling, and can either be trusted?",
+        "arXiv:1611.04273",
+        ("vae",),
     ),
     "beta-sweep": Experiment(
         "elbowroom.experiments.sweep:run",
