@@ -84,21 +84,40 @@ def discrete_vae(
     p, z = likelihood_for(likelihood, spec, data), latents_for(latent, latent_dim, classes)
     kind, names = network_for(networks, spec), names_of(layers)
     read = decoder(kind, spec, p, hidden, latent_dim, act)
-    infer = {names[0]: Conditional(encoder(kind, spec, p, hidden, z.size, act), z, "x")}
-    prior: dict[str, nn.Module] = {names[-1]: Learned(z)}
-    for below, above in pairwise(names):
-        infer[above] = Conditional(between(z, latent_dim, hidden, act), z, below)
-        prior[below] = Conditional(between(z, latent_dim, hidden[::-1], act), z, above)
-    model = Model(
-        prior=Product(prior),
-        likelihood=Conditional(centred(z, read), p, names[0]),
-        posterior=Product(infer),
-    )
+    infer = Conditional(encoder(kind, spec, p, hidden, z.size, act), z, "x")
+    prior, posterior = stacked(names, infer, z, latent_dim, hidden, act)
+    model = Model(prior, Conditional(centred(z, read), p, names[0]), posterior)
     sizes = [("x", math.prod(spec.shape)), *((name, latent_dim) for name in names)]
     estimator = gradient_for(gradient, latent, sizes, temperature)
     objective = objective_for(gradient, estimator, samples, warmup)
     chosen = {"likelihood": likelihood_name(p), "networks": kind, "gradient": gradient}
     return Recipe(model, objective, dict(AVERAGED), chosen)
+
+
+def stacked(
+    names: Sequence[str],
+    lowest: Conditional,
+    z: Family,
+    units: int,
+    hidden: Sequence[int],
+    act: str,
+) -> tuple[Product, Product]:
+    """Return ``p(z2) p(z1|z2)`` and ``q(z1|x) q(z2|z1)``, or one layer of each.
+
+    Args:
+        names: of the latents, from the data up.
+        lowest: ``q(z1|x)``.
+        z: family of every layer.
+        units: numbers of a layer.
+        hidden: widths of the networks between layers, from the data up.
+        act: nonlinearity.
+    """
+    posterior: dict[str, nn.Module] = {names[0]: lowest}
+    prior: dict[str, nn.Module] = {names[-1]: Learned(z)}
+    for below, above in pairwise(names):
+        posterior[above] = Conditional(between(z, units, hidden, act), z, below)
+        prior[below] = Conditional(between(z, units, hidden[::-1], act), z, above)
+    return Product(prior), Product(posterior)
 
 
 def latents_for(latent: str, units: int, classes: int) -> Family:
