@@ -60,7 +60,7 @@ def refuse_discrete(model: Model, few: Batch) -> None:
     for name, site in sites.items():
         if site.q is not None and not site.q.has_rsample:
             raise UserError(
-                f"{name} is discrete, or has no reparameterisation, so that no gradient can refine "
+                f"{name} is discrete, or not reparameterised, so that no gradient can refine "
                 "it; take inference joint, or reweighted-wake-sleep"
             )
 
