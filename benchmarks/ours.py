@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -127,7 +128,7 @@ class Importance:
 class Annealing(Importance):
     """Annealed ``log p(x)`` of the same model; the settings are those of the library."""
 
-    def __init__(self, pictures: int, device: str = "cpu", **settings: int) -> None:
+    def __init__(self, pictures: int, device: str = "cpu", **settings: Any) -> None:
         super().__init__(pictures, settings["chains"], device)
         self.settings = er.evaluate.Annealing(**settings, schedule="linear")
 

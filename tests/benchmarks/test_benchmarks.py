@@ -12,10 +12,11 @@ import pytest
 import torch
 
 import elbowroom as er
-from benchmarks import engine, hand, ours, peak, table
+from benchmarks import engine, hand, ours, peak, table, weighing
 from benchmarks.__main__ import main
 from benchmarks.rows import Row
 from benchmarks.timing import Options, Spread, Times
+from elbowroom.random import seeded
 
 pythae = pytest.mark.skipif(find_spec("pythae") is None, reason="needs the bench extra")
 SMALL: dict[str, Any] = {"kind": "perceptrons", "sizes": (64, 16, 2), "event": (64,), "rows": 200}
@@ -45,6 +46,24 @@ def test_both_loops_start_from_the_same_weights_and_learn() -> None:
     after.model = ours.model_of((plain.encoder, plain.decoder), (64,), 2)
     assert fast.value() > before + 5.0
     assert after.value() == pytest.approx(fast.value(), abs=2.0)
+
+
+def test_plain_loops_of_evaluation_estimate_the_same_number() -> None:
+    """Importance sampling to the last digits, from the same noise; annealing within its error."""
+    sampling = weighing.Importance(1, 2000)
+    with seeded(0):
+        by_hand = sampling.value()
+    assert by_hand == pytest.approx(ours.Importance(1, 2000).value(), abs=2e-3)
+    settings: Any = {"chains": 64, "distributions": 30, "leaps": 3, "pilot": 5}
+    annealing = weighing.Annealing(1, **settings)
+    with seeded(0):
+        by_hand = annealing.value()
+    one = ours.Annealing(1, **settings)
+    found = er.evaluate.annealed_log_marginal(one.model, one.pictures, one.settings)
+    error = found.monte_carlo_error.item()
+    assert error < 0.5
+    # Two runs with as many chains: the difference has twice the variance of one.
+    assert abs(by_hand - found.mean) < 4 * 2**0.5 * error
 
 
 @pythae

@@ -165,7 +165,7 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
             calibration(model.double(), 10, 9)
     for wrong in ({"count": 0}, {"draws": 0}, {"pool": 0}):
         with pytest.raises(UserError, match="at least 1"):
-            calibration(base, **wrong)
+            calibration(base, **wrong)  # type: ignore[arg-type]
 
 
 def test_an_implicit_likelihood_leaves_the_dimensions() -> None:
