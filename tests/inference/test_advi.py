@@ -268,6 +268,15 @@ def test_the_summary_is_a_table(full: Approximation) -> None:
     assert lines[-1].endswith("nats, converged")
 
 
+def test_a_schedule_is_followed_to_its_end() -> None:
+    rate = er.Cosine(0.05, 1e-3, over=40)
+    found = regression().fit(table(), steps=40, learning_rate=rate)
+    assert found.converged is None
+    assert found.history.rows[-1]["step"] == 40
+    assert found.history.rows[-1]["learning_rate"] == pytest.approx(rate(39), rel=1e-6)
+    assert found.summary().endswith("nats, at the end of the learning rate's schedule")
+
+
 def test_one_seed_one_answer(full: Approximation) -> None:
     short = [regression().fit(table(), steps=30, seed=s).location for s in (0, 0, 1)]
     assert torch.equal(short[0], short[1])

@@ -109,6 +109,11 @@ FITS: dict[str, tuple[Callable[[], Any], str]] = {
     "covariance": (lambda: ADVI(joint, MEAN, covariance="full"), "mean-field, full-rank"),
     "scale": (lambda: ADVI(joint, MEAN, scale=0.0), "scale=0.0"),
     "none": (lambda: ADVI(joint, {}), "there are no parameters"),
+    "folder": (lambda: ADVI(joint, MEAN).fit(DATA, out="run"), "functions of your own are not in"),
+    "no rows": (
+        lambda: ADVI(**SPLIT, log_likelihood=rows).fit(DATA, batch_size=0),
+        "batch_size=0",
+    ),
     "plateau": (lambda: Plateau(window=1), "a window of at least 2"),
 }
 

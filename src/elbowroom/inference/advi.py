@@ -81,7 +81,7 @@ class ADVI:
         >>> def log_joint(chance, heads):
         ...     return Beta(1.0, 1.0).log_prob(chance) + Bernoulli(chance).log_prob(heads).sum()
         >>> advi = er.ADVI(log_joint, {"chance": er.Parameter((), "unit_interval")})
-        >>> found = advi.fit({"heads": torch.tensor([1.0, 1.0, 0.0, 1.0])})
+        >>> found = advi.fit({"heads": torch.tensor([1.0, 1.0, 0.0, 1.0])}, steps=400)
         >>> abs(found.mean["chance"].item() - 4 / 6) < 0.02
         True
     """
@@ -193,6 +193,11 @@ class ADVI:
                 "batch_size needs a log likelihood of single rows: give log_prior and "
                 "log_likelihood instead of log_joint"
             )
+        if settings.get("out") is not None:
+            raise UserError(
+                f"out={settings['out']!r}: a run folder rebuilds its model from a configuration, "
+                "which functions of your own are not in; save the draws of the result instead"
+            )
         settings = with_defaults(settings) | {"batch_size": batch_size, "seed": seed}
         if learning_rate == "search":
             quiet = {**settings, "callbacks": ()}
@@ -206,10 +211,10 @@ class ADVI:
         stop = Plateau() if stop is None else stop
         rule = () if callable(learning_rate) else (stop,)
         settings["callbacks"] = [*settings.get("callbacks", ()), *rule]
-        settings["batch_size"] = batch_size or len(columns)
+        settings["batch_size"] = len(columns) if batch_size is None else batch_size
         rates = {"steps": steps, "learning_rate": learning_rate}
         history = fit(model, columns, self.objective, **rates, **settings)
-        converged = bool(rule) and stop.converged
+        converged = stop.converged if rule else None
         return Approximation(model, self.coordinates, whole, history, converged, seed)
 
 

@@ -61,7 +61,8 @@ class Approximation:
         coordinates: T.
         data: all of them, ``(N, *event)`` by name.
         history: of the fit.
-        converged: whether the fit ended because the bound had stopped rising.
+        converged: whether the fit ended because the bound had stopped rising; None where a
+            schedule of the learning rate ended it.
         seed: of the draws that means and standard deviations are taken from.
     """
 
@@ -71,7 +72,7 @@ class Approximation:
         coordinates: Coordinates,
         data: Batch,
         history: History,
-        converged: bool,
+        converged: bool | None,
         seed: int = 0,
     ) -> None:
         self.model, self.coordinates, self.data = model, coordinates, data
@@ -202,5 +203,5 @@ class Approximation:
         return table(self, level)
 
     def __repr__(self) -> str:
-        state = "converged" if self.converged else "not converged"
-        return f"Approximation({self.coordinates!r}, {state})"
+        state = {True: "converged", False: "not converged", None: "to the end of a schedule"}
+        return f"Approximation({self.coordinates!r}, {state[self.converged]})"

@@ -12,6 +12,12 @@ from elbowroom.errors import UserError
 if TYPE_CHECKING:
     from elbowroom.inference.approximation import Approximation
 
+STATES = {
+    True: "converged",
+    False: "NOT converged: give more steps",
+    None: "at the end of the learning rate's schedule",
+}
+
 
 def table(approximation: Approximation, level: float) -> str:
     """Return mean, standard deviation and interval of every entry, and a line on the fit.
@@ -53,5 +59,5 @@ def aligned(rows: list[tuple[str, ...]]) -> str:
 def verdict(approximation: Approximation) -> str:
     """Return the bound, and whether the fit had converged."""
     bound = approximation.bound(seed=approximation.seed)
-    state = "converged" if approximation.converged else "NOT converged: give more steps"
+    state = STATES[approximation.converged]
     return f"bound {bound.value:.2f} ± {bound.standard_error:.2f} nats, {state}"
