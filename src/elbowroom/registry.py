@@ -31,6 +31,7 @@ TYPES: dict[str, str] = {
     "masking": "elbowroom.posteriors.corruption:Masking",
     "salt_and_pepper": "elbowroom.posteriors.corruption:SaltAndPepper",
     "walkback": "elbowroom.posteriors.walkback:Walkback",
+    "prior_draws": "elbowroom.posteriors.prior_draws:PriorDraws",
     "per_datum": "elbowroom.posteriors.per_datum:PerDatum",
     "ladder": "elbowroom.posteriors.ladder:Ladder",
     "bayes": "elbowroom.posteriors.bayes:Bayes",

@@ -52,6 +52,7 @@ from elbowroom.posteriors.exact_views import ExactViews
 from elbowroom.posteriors.experts import MixtureOfProducts, ProductOfExperts
 from elbowroom.posteriors.hamiltonian import Hamiltonian
 from elbowroom.posteriors.langevin import Langevin
+from elbowroom.posteriors.prior_draws import PriorDraws
 from elbowroom.posteriors.semi_amortised import SemiAmortised
 from elbowroom.posteriors.tilted import Tilted
 from elbowroom.posteriors.walkback import Walkback
@@ -253,6 +254,7 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "mixture_of_products": lambda: MixtureOfProducts({"a": encoder(3, "a")}),
     "product_of_experts": lambda: ProductOfExperts({"a": encoder(3, "a"), "b": encoder(4, "b")}),
     "quantized": lambda: er.Quantized(mlp(SIZE, [5], 6), codes=5, dim=3),
+    "prior_draws": lambda: PriorDraws(er.Product({"z": er.StandardNormal(DIM)})),
     "per_datum": lambda: er.PerDatum(8, er.Gaussian(DIM)),
     "ladder": lambda: ladder_model().posterior,
     "semi_amortised": lambda: SemiAmortised(encoder(), steps=2, clip=5.0, natural=True),

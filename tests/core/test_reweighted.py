@@ -251,6 +251,14 @@ def test_a_prior_that_learns_gets_its_gradient() -> None:
     assert (spread < 0.01).all()
 
 
+def test_without_an_encoder_every_datum_has_the_prior() -> None:
+    model, _ = from_prior(3)
+    x = {"x": torch.zeros(4, 1, dtype=torch.float64)}
+    torch.testing.assert_close(model.encode(x)["z"], torch.zeros(4, 1, dtype=torch.float64))
+    assert model.reconstruct(x)["x"].shape == (4, 1)
+    assert model.draw(x, 3, er.Pathwise()).scope["z"].shape == (3, 1, 1)
+
+
 def test_phases_are_named() -> None:
     with pytest.raises(UserError, match="recognition"):
         ReweightedWakeSleep(recognition="dreams")

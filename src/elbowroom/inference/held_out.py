@@ -61,7 +61,9 @@ def know(model: Model, data: Any, seed: int = 0) -> Model:
 
 def empty(posterior: nn.Module, count: int) -> Amortized:
     """Return the same tables for `count` other data, all zero."""
-    sites = dict(posterior.joint.sites.items()) if isinstance(posterior, Amortized) else {}
+    sites: dict[str, Any] = {}
+    if isinstance(posterior, Amortized):
+        sites = dict(posterior.joint.sites.items())
     if not sites or not all(isinstance(site, PerDatum) for site in sites.values()):
         raise UserError(
             "this model keeps parameters of its training data and has networks beside them; of "

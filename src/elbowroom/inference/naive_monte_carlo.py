@@ -10,6 +10,7 @@ from elbowroom.inference.base import Inference, Prepared, refuse_no_posterior, r
 from elbowroom.model import Model
 from elbowroom.objectives.base import Bound, Objective
 from elbowroom.objectives.iwae import IWAE
+from elbowroom.posteriors.prior_draws import PriorDraws
 from elbowroom.train.settings import Settings, positive
 
 
@@ -41,7 +42,7 @@ class NaiveMonteCarloInference(Inference):
     ) -> Prepared:
         refuse_no_posterior(model)
         refuse_weighted(objective, "naive Monte Carlo")
-        posterior = from_prior(model).posterior
+        drawn = from_prior(model).posterior
         gradient = objective.gradient if isinstance(objective, Bound) else None
-        model.posterior = posterior
+        model.posterior = PriorDraws(drawn.joint, drawn.features, drawn.given)
         return Prepared(model, IWAE(self.samples, gradient), settings)
