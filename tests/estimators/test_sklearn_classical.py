@@ -79,7 +79,7 @@ def test_check_estimator(estimator: Any, check: Any) -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_a_clone_fits_alike_and_a_folder_gives_it_back(name: str, tmp_path: Any) -> None:
     model = fitted(name, HOLED)
-    again = clone(model)
+    again: Any = clone(model)
     assert not hasattr(again, "model_")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -139,7 +139,7 @@ def test_holes_are_filled_by_the_mixture_of_conditionals(name: str) -> None:
 
 
 def test_factor_analysis_is_scikit_learns() -> None:
-    theirs = FactorAnalysis(1, tol=1e-12, max_iter=20_000, svd_method="lapack").fit(X)
+    theirs: Any = FactorAnalysis(1, tol=1e-12, max_iter=20_000, svd_method="lapack").fit(X)
     ours = er.FactorAnalysis(1, tol=1e-10, random_state=0).fit(X)
     np.testing.assert_allclose(ours.score(X), theirs.score(X), atol=1e-6)
     np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), atol=1e-3)
@@ -154,7 +154,7 @@ def test_mixture_from_the_same_start_is_scikit_learns(kind: str) -> None:
     precision = np.linalg.inv(start.covariances_)
     if kind == "diagonal":
         precision = precision.diagonal(axis1=1, axis2=2)
-    theirs = GaussianMixture(
+    theirs: Any = GaussianMixture(
         2, covariance_type={"full": "full", "diagonal": "diag"}[kind], reg_covar=1e-6,
         weights_init=start.weights_, means_init=start.means_, precisions_init=precision,
         tol=0.0, max_iter=steps - 1,
@@ -174,8 +174,9 @@ def test_probabilistic_pca_by_em_is_its_formula_and_spans_pca() -> None:
     assert formula.score(X) == pytest.approx(optimum.log_likelihood, abs=1e-8)
     assert em.score(X) == pytest.approx(formula.score(X), abs=1e-8)
     assert er.PCA is PCA
+    pca: Any = PCA(2).fit(X)
     basis = em.model_.likelihood.sites["x"].net.layers[-1].weight.detach().numpy()
-    assert linear_gaussian.largest_angle(basis, PCA(2).fit(X).components_.T) < 1e-4
+    assert linear_gaussian.largest_angle(basis, pca.components_.T) < 1e-4
 
 
 def test_canonical_correlations_are_scikit_learns() -> None:

@@ -11,6 +11,7 @@ from elbowroom.data.spec import DataSpec, Variable
 from elbowroom.evaluate.conditional import conditional
 from elbowroom.evaluate.imputation import impute
 from elbowroom.model import Model
+from elbowroom.objectives.base import total_of
 from elbowroom.posteriors.exact import Exact
 from elbowroom.recipes.canonical import probabilistic_cca
 from elbowroom.recipes.classical import gaussian_mixture
@@ -70,34 +71,34 @@ def test_linear_gaussian_holes_are_the_conditional_gaussian() -> None:
 
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
 def test_holes_of_a_mixture_are_the_mixture_of_conditionals(kind: str) -> None:
-    model, *parts = mixture(kind)
+    model, weights, means, covariances = mixture(kind)
     found = conditional(model, batch_of(X), covariance=True)["x"]
     assert found.covariance is not None
     for row, filled, spread in zip(X, found.mean, found.covariance):
-        expected = holes.mixture_conditional(*parts, row)
+        expected = holes.mixture_conditional(weights, means, covariances, row)
         np.testing.assert_allclose(filled.numpy(), expected[0], atol=1e-9)
         np.testing.assert_allclose(spread.numpy(), expected[1], atol=1e-9)
 
 
 def test_impute_is_exact_where_the_posterior_is_and_float32_costs_only_its_own() -> None:
-    model, *parts = mixture("full")
+    model, weights, means, covariances = mixture("full")
     model.float()
     found = impute(model, {"x": torch.from_numpy(X).float().nan_to_num(0.0),
                            "x.mask": torch.from_numpy(~np.isnan(X))}, samples=2)["x"]  # fmt: skip
-    expected = [holes.mixture_conditional(*parts, row)[0] for row in X]
+    expected = [holes.mixture_conditional(weights, means, covariances, row)[0] for row in X]
     np.testing.assert_allclose(found.values.numpy(), expected, atol=2e-5)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 def test_draws_of_a_full_covariance_know_the_observed_entries() -> None:
     """Their mean and covariance, by z-scores, are those of the mixture of conditionals."""
-    model, *parts = mixture("full")
+    model, weights, means, covariances = mixture("full")
     few = 400
     row = X[np.isnan(X).sum(1) == 2][0]
     drawn = impute(model, batch_of(np.tile(row, (few, 1))), samples=50, multiple=20)["x"].draws
     absent = np.isnan(row)
     x = drawn.numpy().reshape(-1, SIZE)
-    mean, covariance = holes.mixture_conditional(*parts, row)
+    mean, covariance = holes.mixture_conditional(weights, means, covariances, row)
     # Draws of one datum share its 50 particles, hence no more than so many independent ones.
     error = np.sqrt(covariance.diagonal()[absent] / few)
     assert (np.abs(x.mean(0)[absent] - mean[absent]) / error < 4).all()
@@ -152,7 +153,7 @@ def test_views_with_holes_and_a_view_that_is_absent() -> None:
             np.testing.assert_allclose(one.mean[n].numpy(), filled[part], atol=1e-9)
             np.testing.assert_allclose(one.covariance[n].numpy(), spread[part, part], atol=1e-9)
     draw = model.draw(batch, 1, er.Pathwise())
-    log_p = sum(model.log_likelihood(draw.scope).values()) - draw.log_ratio
+    log_p = total_of(model.log_likelihood(draw.scope)) - draw.log_ratio
     direct = [holes.log_density(mean, covariance, row) for row in x]
     np.testing.assert_allclose(log_p[0].detach().numpy(), direct, atol=1e-9)
     whole = {k: v for k, v in batch.items() if k != "b.mask"}

@@ -29,6 +29,8 @@ from elbowroom.train.settings import Settings, positive
 from elbowroom.train.state import init, step
 
 Array = NDArray[np.float64]
+MakeRecipe = Callable[..., Recipe]
+SKIP = ("spec", "data")  # of a recipe's arguments: what are no options
 
 
 class ExactEstimator(LatentEstimator):
@@ -102,7 +104,7 @@ class ExactEstimator(LatentEstimator):
         rows = self.history_.rows
         return self.recipe_.settings["steps"] == 1 or gained(rows) <= self.tol
 
-    def transform(self, X: ArrayLike) -> Array:
+    def transform(self, X: ArrayLike) -> Array:  # type: ignore[override]
         """Return the posterior means of the latents, ``(N, n_components)``; NaN is absent."""
         return self.posterior(X)[0]
 
@@ -117,10 +119,11 @@ class ExactEstimator(LatentEstimator):
             covariance = q.covariance.reshape(-1, size, size).expand(len(mean), -1, -1)
         return mean.numpy().copy(), covariance.numpy().copy()
 
-    def inverse_transform(self, Z: ArrayLike) -> Array:
+    def inverse_transform(self, Z: ArrayLike) -> Array:  # type: ignore[override]
         """Return the likelihood's means ``(N, D)`` given latents ``(N, n_components)``."""
         check_is_fitted(self)
-        z: Any = check_array(Z, dtype=np.float64, input_name="Z")
+        options: dict[str, Any] = {"dtype": np.float64, "input_name": "Z"}
+        z: Any = check_array(Z, **options)
         if z.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Z has {z.shape[1]} columns, the model has {self._n_features_out} latents"
@@ -206,9 +209,6 @@ class ExactEstimator(LatentEstimator):
         return tags
 
 
-SKIP = ("spec", "data")
-
-
 def columns(name: str, x: Tensor, masked: bool) -> Batch:
     """Return a variable, with its mask where asked for; NaN is absent."""
     return {name: x.nan_to_num(0.0), name + MASK: ~x.isnan()} if masked else {name: x}
@@ -236,6 +236,3 @@ def climb(recipe: Recipe, batch: Batch, most: int, tol: float) -> History:
 def gained(rows: list[dict[str, Any]]) -> float:
     """Return what the last iteration but one gained, nats a row."""
     return rows[-1]["bound"] - rows[-2]["bound"] if len(rows) > 1 else float("inf")
-
-
-MakeRecipe = Callable[..., Recipe]
