@@ -13,6 +13,8 @@ endif
 
 # One thread a test: small torch programs that share cores slow each other down.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# A file's tests share what they trained, so that a file stays with one process.
+ABREAST := -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test test-slow bench reproduce gallery lint docs clean
 .DEFAULT_GOAL := test
@@ -33,7 +35,7 @@ demo: $(VENV)/.ok  ## fit real digits and write a report
 	$(BIN)/elbowroom demo --out runs/demo --overwrite
 
 test: $(VENV)/.ok-dev  ## the fast suite
-	$(PYTEST)
+	$(PYTEST) $(ABREAST)
 
 test-slow: $(VENV)/.ok-dev $(VENV)/.ok-lightning  ## the minutes-long tests
 	$(PYTEST) -m slow
