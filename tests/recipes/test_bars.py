@@ -12,8 +12,7 @@ from elbowroom.experiments import EXPERIMENTS
 from elbowroom.experiments.running import run
 
 MISSED: dict[str, str] = {
-    "multimodal": "MoPoE's joint coherence is 23.0 %, the bar is 25; POISE is at chance",
-    "pixelcnn": "86.28 ± 0.20 nats, the bar is 86",
+    "multimodal": "POISE is at chance, 40 % is the aim",
 }
 """Experiments that are known to miss a bar, and by how much; strict, so that a cure is noticed."""
 
