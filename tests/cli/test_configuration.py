@@ -10,7 +10,10 @@ import yaml
 from commands import SMALL, run
 
 from elbowroom.errors import UserError
+from elbowroom.objectives.elbo import ELBO
+from elbowroom.schedules import Linear
 from elbowroom.workflow.configuration import read
+from elbowroom.workflow.plan import unfinished
 
 YAML = """
 data: {source: digits, limit: 50}
@@ -111,7 +114,14 @@ def test_a_model_written_part_by_part(tmp_path: Path) -> None:
     path = tmp_path / "parts.yaml"
     path.write_text(PARTS)
     given = ("binarize=threshold", "data.limit=40", *SMALL[2:])
-    done = run("fit", path, *given, "--steps", 5, "--out", tmp_path / "run", "--json")
+    done = run("fit", path, *given, "--steps", 2, "--out", tmp_path / "run", "--json")
     assert done.code == 0, done.err
+    assert "beta changes over 3 steps, and training ends after 2: it gets to 0.67" in done.err
     assert math.isfinite(done.json["elbo"]["value"])
     assert '"over": 3' in (tmp_path / "run" / "config.json").read_text()
+
+
+def test_schedules_that_end_in_time_are_not_mentioned() -> None:
+    weights = {"z1": Linear(0.0, 1.0, over=10), "z2": 1.0}
+    assert unfinished(ELBO(beta=weights), 10) == []  # type: ignore[arg-type]
+    assert len(unfinished(ELBO(beta=weights), 9)) == 1  # type: ignore[arg-type]

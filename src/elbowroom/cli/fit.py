@@ -114,6 +114,8 @@ def fit(
     voice.say(run.announcement(made, folder))
     if made.splits.spec.left_out:
         voice.warn(f"{made.splits.spec.name}: {made.splits.spec.left_out}")
+    for line in plan.unfinished(made.recipe.objective, made.settings.steps):
+        voice.warn(line)
     summary = run.fit(made, folder, overwrite=overwrite, embed=embed, progress=not quiet)
     conclude(voice, summary, folder)
 

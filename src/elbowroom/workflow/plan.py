@@ -22,7 +22,7 @@ from elbowroom.objectives.elbo import ELBO
 from elbowroom.random import seeded
 from elbowroom.recipes import RECIPES, recipe
 from elbowroom.recipes.base import Recipe
-from elbowroom.schedules import Cosine
+from elbowroom.schedules import Cosine, Schedule
 from elbowroom.shapes import Batch
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import Players
@@ -200,3 +200,18 @@ def settings_for(tree: Tree, made: Recipe) -> Settings:
     if "learning_rate" in tree["train"] or "learning_rate" in made.settings:
         return settings
     return replace(settings, learning_rate=Cosine(RATE, LAST_RATE, settings.steps))
+
+
+def unfinished(objective: Objective, steps: int) -> list[str]:
+    """Say which of an objective's schedules are still under way when training ends."""
+    found = []
+    for part in objective.modules():
+        for name, value in vars(part).items():
+            for one in value.values() if isinstance(value, Mapping) else [value]:
+                if isinstance(one, Schedule) and getattr(one, "over", 0) > steps:
+                    found.append(
+                        f"{name} changes over {one.over:,} steps, and training ends after "  # type: ignore[attr-defined]
+                        f"{steps:,}: it gets to {float(one(steps)):.2g}; give more --steps, or a "
+                        "shorter warm-up"
+                    )
+    return found
