@@ -24,6 +24,7 @@ from elbowroom.draw import Measure
 from elbowroom.errors import UserError
 from elbowroom.gradients.covariance import Covariance
 from elbowroom.objectives.base import Objective
+from elbowroom.objectives.particles import leave_one_out
 from elbowroom.random import seeded
 from oracles import linear_gaussian
 from oracles.discrete import binary_data, random_binary
@@ -321,3 +322,21 @@ def test_states_that_are_enumerated_are_not_dealt_out() -> None:
             objective(binary_model(TRUTH), {"x": tensor(X)}, STEP)
     with pytest.raises(UserError, match="equally weighted"):
         er.Renyi(0.5, 4, er.VIMCO())(experts(), {n: torch.zeros(2, 3) for n in "ab"}, STEP)
+
+
+def test_a_particle_of_weight_zero_has_a_signal_too() -> None:
+    """The others' geometric mean does not depend on it, so that it may be zero itself."""
+    log_w = torch.tensor([[-1.0], [-math.inf], [-2.0]], dtype=torch.float64)
+    bound = er.IWAE(3)
+    signal = leave_one_out(log_w, bound.value)
+    w = log_w.exp().flatten()
+    whole = (w.sum() / 3).log()
+    alone = ((w.sum() + math.exp(-1.5)) / 3).log()  # the mean of -1 and -2 in its place
+    expected = torch.stack([whole - (w[2] / 3).log(), whole - alone, whole - (w[0] / 3).log()])
+    torch.testing.assert_close(signal.flatten(), expected)
+
+
+@pytest.mark.parametrize("samples", [0, 2.5, True, "a"])
+def test_particles_are_counted_in_whole_numbers(samples: object) -> None:
+    with pytest.raises(UserError, match="whole number"):
+        er.IWAE(samples)  # type: ignore[arg-type]

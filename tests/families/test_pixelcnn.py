@@ -192,6 +192,9 @@ def test_what_it_is_not_for_is_refused() -> None:
         PixelCNN(er.Bernoulli((1, 4, 4)), kernel=4)
     with pytest.raises(UserError, match="kind"):
         PixelCNN(er.Bernoulli((1, 4, 4)), kind="dense")
+    for name, value in (("layers", 0), ("channels", 0), ("places", -1), ("places", 1.5)):
+        with pytest.raises(UserError, match=name):
+            PixelCNN(er.Bernoulli((1, 4, 4)), **{name: value})  # type: ignore[arg-type]
     p = PixelCNN(er.Bernoulli((1, 4, 4)))(torch.zeros(1, 0), torch.Size((1, 1)))
     with pytest.raises(NotImplementedError):
         _ = p.mean

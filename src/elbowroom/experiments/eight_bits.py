@@ -58,7 +58,7 @@ class Measured:
     @property
     def text(self) -> str:
         """What a table says of it."""
-        return f"variance {self.variance:.3g}; bias {100 * self.bias:.1f} %, |z| = {self.z:.1f}"
+        return f"variance {self.variance:.3g}; off by {100 * self.bias:.1f} %, |z| = {self.z:.1f}"
 
 
 def estimators() -> dict[str, tuple[int, Gradient]]:
@@ -111,7 +111,7 @@ def spread(slopes: Tensor) -> float:
 
 
 def eight_bits() -> Model:
-    """Return linear nets of random weights, in float64, between four pixels and eight bits."""
+    """Return linear nets of random weights, in float32, between four pixels and eight bits."""
     bits = Bernoulli(LATENTS)
     model = Model(
         Learned(bits),

@@ -6,9 +6,9 @@ import numpy as np
 
 from elbowroom.data import load
 from elbowroom.data.dataset import Dataset, Splits
-from elbowroom.evaluate.likelihood import log_marginal
+from elbowroom.evaluate.likelihood import Estimate, LogMarginal, log_marginal
 from elbowroom.evaluate.proposals import from_prior
-from elbowroom.experiments.base import Bench
+from elbowroom.experiments.base import Bench, with_error
 from elbowroom.families.location_scale import Gaussian
 from elbowroom.inference.held_out import know
 from elbowroom.inference.naive_monte_carlo import NaiveMonteCarloInference
@@ -36,26 +36,32 @@ def run(bench: Bench) -> None:
     data = load("mnist-static", seed=bench.seed, limit=200 if bench.quick else None)
     every = max(len(data.test) // bench.count(TESTED), 1)
     test = data.test.take(slice(0, None, every))
-    estimates, truths = {}, {}
+    estimates, truths, last = {}, {}, {}
     for name, samples in {"VAE": 0, **{f"naive, K = {k}": k for k in TRAINED}}.items():
         model = fitted(bench, data, samples)
-        estimates[name], sizes = judged(bench, model, test)
+        found, sizes = judged(bench, model, test)
+        estimates[name], last[name] = np.array([one.mean for one in found]), found[-1].values
         truths[name] = by_importance(bench, model, test)
-        bench.row(f"{name}: test log p(x), by importance sampling, nats", f"{truths[name]:.2f}")
+        truth = with_error(truths[name].mean, truths[name].standard_error)
+        bench.row(f"{name}: test log p(x), by importance sampling, nats", truth)
         pairs = ", ".join(f"{k:,}: {v:.1f}" for k, v in zip(counts(bench), estimates[name]))
         bench.row(f"{name}: the same by K particles from the prior, nats", pairs)
         what = f"{name}: effective of {counts(bench)[-1]:,} particles, median over data"
         bench.row(what, f"{sizes:.1f}")
-    best = max(truths[f"naive, K = {k}"] for k in TRAINED)
-    gap = truths["VAE"] - best
-    what = "VAE minus the best naive model, test log p(x), equal updates, nats"
-    bench.row(what, f"{gap:.2f}", bar="> 0", met=gap > 0)
-    lost = truths["VAE"] - float(estimates["VAE"][-1])
-    what = f"the VAE's log p(x) lost by {counts(bench)[-1]:,} particles from the prior, nats"
-    bench.row(what, f"{lost:.2f}", bar="> 1", met=lost > 1)
+    best = max((truths[f"naive, K = {k}"] for k in TRAINED), key=lambda one: one.mean)
+    gains = {
+        "VAE minus the best naive model, test log p(x), equal updates": best.values,
+        f"the VAE's log p(x) lost by {counts(bench)[-1]:,} particles from the prior": last["VAE"],
+    }
+    for what, other in gains.items():
+        gain = Estimate(truths["VAE"].values - other, 1)
+        text, beyond = with_error(gain.mean, gain.standard_error), 2 * gain.standard_error
+        bench.row(f"{what}, paired by datum, nats", text, "", "> 0 by 2 standard errors",
+                  gain.mean > beyond)  # fmt: skip
     text = f"{len(test)} test digits; dashed is what the estimates tend to"
+    tended = {name: one.mean for name, one in truths.items()}
     figure = estimates_by_particles(
-        counts(bench), estimates, truths, "Particles from the prior", text
+        counts(bench), estimates, tended, "Particles from the prior", text
     )
     bench.draw("naive-monte-carlo", figure)
 
@@ -75,16 +81,16 @@ def counts(bench: Bench) -> list[int]:
     return [k for k in JUDGED if not bench.quick or k <= 100]
 
 
-def judged(bench: Bench, model: Model, test: Dataset) -> tuple[np.ndarray, float]:
-    """Return the mean estimate by each number of particles, and the median effective size."""
+def judged(bench: Bench, model: Model, test: Dataset) -> tuple[list[LogMarginal], float]:
+    """Return the estimates by each number of particles, and the median effective size."""
     proposal = from_prior(model)
     found = [log_marginal(proposal, test, k, bench.seed) for k in counts(bench)]
     size = found[-1].effective_sample_size.median()
-    return np.array([one.mean for one in found]), float(size)
+    return found, float(size)
 
 
-def by_importance(bench: Bench, model: Model, test: Dataset) -> float:
-    """Return the mean ``log p(x)`` by particles from each datum's own fitted Gaussian, nats."""
+def by_importance(bench: Bench, model: Model, test: Dataset) -> LogMarginal:
+    """Return ``log p(x)`` by particles from each datum's own fitted Gaussian, nats."""
     table = Amortized(PerDatum(1, Gaussian(DIM)))
     known = know(Model(model.prior, model.likelihood, table), test, bench.seed)
-    return log_marginal(known, test, bench.count(DRAWS), bench.seed).mean
+    return log_marginal(known, test, bench.count(DRAWS), bench.seed)

@@ -9,8 +9,8 @@ import numpy as np
 
 from elbowroom.data import load
 from elbowroom.data.dataset import Dataset, Splits
-from elbowroom.evaluate.likelihood import elbo, log_marginal
-from elbowroom.experiments.base import Bench
+from elbowroom.evaluate.likelihood import Estimate, elbo, log_marginal
+from elbowroom.experiments.base import Bench, with_error
 from elbowroom.inference.alternating import AlternatingInference
 from elbowroom.inference.base import Inference
 from elbowroom.inference.held_out import know
@@ -36,8 +36,8 @@ class Outcome:
     """What one run gave: its course, and bound and log p(x) of test data, nats."""
 
     course: Course
-    bound: float
-    likelihood: float
+    bound: Estimate
+    likelihood: Estimate
 
 
 def run(bench: Bench) -> None:
@@ -50,12 +50,15 @@ def run(bench: Bench) -> None:
     for name, one in found.items():
         last = np.mean(one.course.bounds[-5:])
         bench.row(f"{name}: training bound at the end, nats", f"{last:.2f}")
-        figures = f"{one.bound:.2f} / {one.likelihood:.2f}"
-        bench.row(f"{name}: test ELBO / log p(x), IW-{bench.count(DRAWS)}, nats", figures)
+        pair = (with_error(v.mean, v.standard_error) for v in (one.bound, one.likelihood))
+        what = f"{name}: test ELBO; log p(x), IW-{bench.count(DRAWS)}, nats"
+        bench.row(what, "; ".join(pair))
         bench.row(f"{name}: processor time, s", f"{one.course.seconds:.0f}")
-    gap = found["joint"].bound - found["alternating, 20:1"].bound
-    what = "joint minus alternating 20:1, test ELBO at equal updates, nats"
-    bench.row(what, f"{gap:.2f}", bar="> 0", met=gap > 0)
+    gain = Estimate(found["joint"].bound.values - found["alternating, 20:1"].bound.values, 1)
+    what = "joint minus alternating 20:1, test ELBO at equal updates, paired by datum, nats"
+    beyond = gain.mean > 2 * gain.standard_error
+    text = with_error(gain.mean, gain.standard_error)
+    bench.row(what, text, bar="> 0 by 2 standard errors", met=beyond)
     text = f"{len(train):,} static MNIST digits; training bound, nats"
     figure = courses({k: v.course for k, v in found.items()}, "In turns, or at once?", text)
     bench.draw("em-vs-joint", figure)
@@ -82,4 +85,4 @@ def measured(bench: Bench, name: str, data: Splits, train: Dataset, test: Datase
     )
     known = know(model, test, bench.seed)
     likelihood = log_marginal(known, test, bench.count(DRAWS), bench.seed)
-    return Outcome(course, elbo(known, test, seed=bench.seed).mean, likelihood.mean)
+    return Outcome(course, elbo(known, test, seed=bench.seed), likelihood)

@@ -89,6 +89,12 @@ class PixelCNN(Family):
             )
         if len(self.event) not in (2, 3):
             raise UserError(f"a PixelCNN is of pictures (C, H, W) or (H, W), not {self.event}")
+        for name, value, least in (
+            ("channels", channels, 1), ("layers", layers, 1), ("context", context, 0),
+            ("places", places, 0),
+        ):  # fmt: skip
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise UserError(f"{name}={value}: it is a whole number of at least {least}")
         if not temperature > 0:
             raise UserError(f"temperature={temperature}: it is a positive number")
         self.entries, self.channels, self.layers = entries, channels, layers

@@ -79,7 +79,7 @@ class Bound(Objective):
         weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
-        if samples < 1:
+        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
             raise UserError(f"samples={samples}: it is a whole number of at least 1")
         self.samples, self.gradient, self.weights = samples, gradient, weights
         self.default = Pathwise()

@@ -168,8 +168,8 @@ def leave_one_out(
 def others(log_w: Tensor, mean: str) -> Tensor:
     """Return the logarithm of the mean of the other particles' weights, ``(K, B)``."""
     count = log_w.shape[0]
-    if mean == "geometric":
-        return (log_w.sum(0) - log_w) / (count - 1)
+    if mean == "geometric":  # summed anew for each: a weight of 0 cannot be subtracted again
+        return torch.where(diagonal(log_w), 0.0, log_w.unsqueeze(1)).sum(0) / (count - 1)
     rest = torch.where(diagonal(log_w), -math.inf, log_w.unsqueeze(1))
     return rest.logsumexp(0) - math.log(count - 1)
 

@@ -123,7 +123,7 @@ def proposed(draw: Draw, log_w: Tensor) -> Measure:
 
 def log_uniform(partitions: int, first: float) -> list[float]:
     """Return the points between 0 and 1, from `first` on evenly spaced on a logarithmic scale."""
-    if partitions < 1:
+    if isinstance(partitions, bool) or not isinstance(partitions, int) or partitions < 1:
         raise UserError(f"partitions={partitions}: it is a whole number of at least 1")
     if not 0 < first < 1:
         raise UserError(f"first={first}: it lies between 0 and 1, as 0.1 does")
