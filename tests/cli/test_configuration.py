@@ -14,6 +14,7 @@ from elbowroom.objectives.elbo import ELBO
 from elbowroom.schedules import Linear
 from elbowroom.workflow.configuration import read
 from elbowroom.workflow.plan import unfinished
+from elbowroom.workflow.run import listed
 
 YAML = """
 data: {source: digits, limit: 50}
@@ -125,3 +126,9 @@ def test_schedules_that_end_in_time_are_not_mentioned() -> None:
     weights = {"z1": Linear(0.0, 1.0, over=10), "z2": 1.0}
     assert unfinished(ELBO(beta=weights), 10) == []  # type: ignore[arg-type]
     assert len(unfinished(ELBO(beta=weights), 9)) == 1  # type: ignore[arg-type]
+
+
+def test_the_way_of_inference_is_announced() -> None:
+    assert listed("per-datum") == "per-datum"
+    asked = {"type": "alternating_inference", "expectation": 5}
+    assert listed(asked) == "alternating (expectation 5)"

@@ -32,17 +32,27 @@ MOST_THREADS = 1024
 def announcement(made: plan.Plan, folder: Path) -> str:
     """Say what was recognised and chosen, before the work begins."""
     chosen = ", ".join(f"{k} {v}" for k, v in made.recipe.chosen.items())
-    settings = made.settings
+    settings, way = made.settings, made.tree["inference"]
     return "\n".join(
         [
             f"data        {made.splits.spec.description}",
             f"chosen      {chosen or 'as configured'}",
             describe(made.recipe.model, made.recipe.objective),
+            *([] if way is None else [f"inference   {listed(way)}"]),
             f"training    {settings.steps:,} steps of {settings.batch_size}, "
             f"{settings.optimizer}, {settings.precision}, seed {settings.seed}",
             f"run folder  {folder}",
         ]
     )
+
+
+def listed(way: Any) -> str:
+    """Write a way of inference with its options."""
+    if not isinstance(way, dict):
+        return str(way)
+    name = str(way["type"]).removesuffix("_inference").replace("_", "-")
+    options = ", ".join(f"{key} {value}" for key, value in way.items() if key != "type")
+    return f"{name} ({options})" if options else name
 
 
 def refuse_early(folder: Path, overwrite: bool, source: str) -> None:
