@@ -28,6 +28,11 @@ def test_data_larger_than_memory_go_through_the_whole_command(tmp_path: Path) ->
         done = run("fit", tmp_path / "d.npy", *given, "--out", tmp_path / name)
         assert done.code == 0, done.err
         results[name] = done.json
+        best = max(
+            (row for row in rows(tmp_path / name) if "validation/bound" in row),
+            key=lambda row: row["validation/bound"],
+        )
+        assert done.json["kept_step"] == {"value": best["step"], "unit": "of 20"}
     for key in ("elbo", "log_marginal", "reconstruction_error"):
         found = [results[name][key]["value"] for name in ("memory", "stream")]
         assert found[0] == pytest.approx(found[1], rel=1e-5), key

@@ -19,6 +19,7 @@ from elbowroom.train import fit as training
 from elbowroom.train import run_folder
 from elbowroom.train.callbacks import ProgressBar
 from elbowroom.train.files import write_json
+from elbowroom.train.loop import History
 from elbowroom.workflow import figures, plan, summary
 from elbowroom.workflow.configuration import Tree, complete
 from elbowroom.workflow.reevaluate import spec_of
@@ -105,7 +106,7 @@ def fit(
         describe={"request": made.tree, "chosen": made.recipe.chosen},
         **{name: getattr(made.settings, name) for name in made.settings.__dataclass_fields__},
     )
-    return judge(made.recipe.model, made.splits, folder, made.tree, embed, history.seconds)
+    return judge(made.recipe.model, made.splits, folder, made.tree, embed, history)
 
 
 def resume(
@@ -118,7 +119,7 @@ def resume(
     shown = of_whom(run_folder.rebuild(config)[0], splits)
     callbacks = [Snapshots(shown, tree["seed"]), *bars(progress)]
     model, history = training.resume(folder, splits, steps=steps, callbacks=callbacks)
-    return judge(model, splits, folder, tree, embed, history.seconds)
+    return judge(model, splits, folder, tree, embed, history)
 
 
 def of_whom(model: Model, splits: Splits) -> Any:
@@ -148,7 +149,7 @@ def request_of(config: dict[str, Any], folder: Path) -> Tree:
 
 
 def judge(
-    model: Model, splits: Splits, folder: Path, tree: Tree, embed: bool, seconds: float
+    model: Model, splits: Splits, folder: Path, tree: Tree, embed: bool, history: History
 ) -> dict[str, Any]:
     """Evaluate a fitted model and write evaluation, figures, report and model card.
 
@@ -168,7 +169,10 @@ def judge(
         limit=options.get("limit", TRAIN_LIMIT),
     )
     result |= {"part": "test"} if kept else {}
-    result["training_seconds"] = {"value": seconds, "unit": "s"}
+    result["training_seconds"] = {"value": history.seconds, "unit": "s"}
+    if history.best is not None and history.rows:
+        last = history.rows[-1]["step"]
+        result["kept_step"] = {"value": history.best_step, "unit": f"of {last:,}"}
     write_json(folder / "evaluation.json", result)
     drawn = figures.draw_all(model, judged, folder, tree["seed"])
     config = run_folder.read_config(folder)

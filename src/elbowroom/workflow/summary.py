@@ -67,6 +67,10 @@ EXPLAINED = {
     "train_test_gap": ("train - test", "of log p(x): what was memorised"),
     "accuracy": ("accuracy", "how often argmax q(class|x) is right, the class being hidden"),
     "training_seconds": ("training time", "wall clock"),
+    "kept_step": (
+        "parameters of step",
+        "whose bound on validation data was the highest; later ones fit the training data alone",
+    ),
 }
 Drawn = dict[str, tuple[Path, str]]
 REQUEST = "request.yaml"
