@@ -17,7 +17,7 @@ from elbowroom.data.dataset import Dataset, Splits
 from elbowroom.data.spec import DataSpec
 from elbowroom.data.tiny import tiny
 from elbowroom.errors import UserError
-from elbowroom.evaluate.report import evaluate
+from elbowroom.evaluate.report import anneals, evaluate
 from elbowroom.families.delta import Delta
 from elbowroom.posteriors.per_datum import PerDatum
 from elbowroom.recipes.conditional import cvae
@@ -164,3 +164,14 @@ def test_what_data_were_given_is_part_of_the_figure() -> None:
     assert title_of("elbo", found["elbo"]) == "ELBO given label"
     plain = evaluate(vae(er.Bernoulli(6)), splits_of(*torch.ones(2, 4, 6), "binary"), samples=2)
     assert "given" not in plain["log_marginal"]
+
+
+def test_annealing_is_advised_where_latents_can_be_moved() -> None:
+    rows, bits = Dataset({"x": torch.rand(4, 6).round()}), er.Bernoulli(2)
+    discrete = er.Model(
+        er.Learned(bits),
+        er.Conditional(nn.Linear(2, 6), er.Bernoulli(6), "z"),
+        er.Conditional(nn.Linear(6, 2), bits, "x"),
+    )
+    assert anneals(vae(er.Bernoulli(6)), rows)
+    assert not anneals(discrete, rows)

@@ -28,7 +28,8 @@ Entry = dict[str, Any]
 Entries = dict[str, Entry | str]
 """Figures by name; a string says why there is none."""
 
-ADVICE = "take more --samples, or --method ais"
+MORE = "take more --samples"
+ADVICE = f"{MORE}, or --method ais"
 """What to do about data whose importance weights are not to be trusted."""
 
 MASSES = (

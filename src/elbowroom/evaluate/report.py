@@ -12,6 +12,7 @@ import torch
 from elbowroom.data.dataset import Splits
 from elbowroom.errors import UserError
 from elbowroom.evaluate import entries
+from elbowroom.evaluate.annealing import path_of
 from elbowroom.evaluate.classification import accuracy, class_sites
 from elbowroom.evaluate.entries import Entries
 from elbowroom.evaluate.latent import active_units, aggregate_posterior
@@ -138,6 +139,9 @@ class Evaluation:
         size, reason = dimensions(self.model, self.rows)
         found = entries.marginal_entries(self.marginal, size, NO_BITS.get(self.kind, reason))
         found = entries.conditional(found, "log_marginal", self.model.conditions)
+        tail = found.get("pareto_k")
+        if isinstance(tail, dict) and "advice" in tail and not anneals(self.model, self.rows):
+            tail["advice"] = entries.MORE
         return found if self.model.posterior is not None else entries.without_sampling(found)
 
     def perplexity(self) -> Entries:
@@ -181,6 +185,17 @@ class Evaluation:
             ),
             "aggregate_kl": entries.figure(found.kl.values, "nats", n=len(paired)),
         }
+
+
+def anneals(model: Model, data: Rows) -> bool:
+    """Tell whether annealed importance sampling can judge a model: its latents can be moved."""
+    batch = next(batches(Subset(data, torch.arange(1)), 1, 0, model.device))
+    try:
+        with frozen(model, 0):
+            path_of(model, batch, "prior")
+    except UserError:
+        return False
+    return True
 
 
 def most_paired(model: Model) -> int:
