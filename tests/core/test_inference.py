@@ -15,7 +15,6 @@ from torch import Tensor
 
 import elbowroom as er
 from elbowroom.data.dataset import Dataset
-from elbowroom.data.stream import StreamDataset
 from elbowroom.data.synthetic import linear_gaussian
 from elbowroom.errors import UserError
 from elbowroom.gradients.cubature import Cubature
@@ -30,15 +29,11 @@ from elbowroom.inference import (
     SemiAmortisedInference,
     WakeSleepInference,
 )
-from elbowroom.inference.held_out import know
 from elbowroom.inference.kinds import KINDS, inference_of
-from elbowroom.objectives.em import ExpectationMaximisation
 from elbowroom.objectives.reweighted_wake_sleep import ReweightedWakeSleep
 from elbowroom.objectives.wake_sleep import WakeSleep
-from elbowroom.posteriors.exact import Exact
 from elbowroom.posteriors.hamiltonian import Hamiltonian
 from elbowroom.posteriors.langevin import Langevin
-from elbowroom.posteriors.per_datum import PerDatum, keeps_rows
 from elbowroom.posteriors.semi_amortised import SemiAmortised
 from oracles.linear_gaussian import ppca_optimum, random_model, sample
 
@@ -249,6 +244,15 @@ def test_objectives_are_exchanged() -> None:
     made = ReweightedWakeSleepInference(4, "wake").prepare(model, objective, rows, er.Settings())
     assert isinstance(made.objective, ReweightedWakeSleep)
     assert made.objective.recognition == "wake"
+    for given, asked, found in (
+        (er.IWAE(20), None, 20),
+        (er.IWAE(20), 3, 3),
+        (objective, None, 5),
+    ):
+        made = ReweightedWakeSleepInference(asked).prepare(model, given, rows, er.Settings())
+        assert made.objective.samples == found
+    made = WakeSleepInference().prepare(model, er.ELBO(4), rows, er.Settings())
+    assert made.objective.samples == 4
     made = NaiveMonteCarloInference(9).prepare(model, objective, rows, er.Settings())
     assert isinstance(made.objective, er.IWAE)
     assert made.objective.samples == 9
@@ -266,88 +270,6 @@ def test_encoders_are_refined() -> None:
         assert made.objective is objective
 
 
-@pytest.mark.parametrize("inference", EVERY[6:], ids=lambda i: type(i).__name__)
-def test_what_has_no_gradient_is_not_refined(inference: Any) -> None:
-    """And the model that was handed in keeps its posterior."""
-    model = er.Model(
-        er.Learned(er.Bernoulli(2)),
-        er.Conditional(er.nets.MLP(2, [], 6), er.Bernoulli(6), "z"),
-        er.Conditional(er.nets.MLP(6, [], 2), er.Bernoulli(2), "x"),
-    )
-    before = model.posterior
-    assert "discrete" in refused(inference, er.ELBO(gradient=er.ScoreFunction()), model)
-    assert model.posterior is before
-    plain = er.Model(None, model.likelihood, model.posterior)
-    assert "no prior" in refused(inference, model=plain)
-
-
-@pytest.mark.parametrize("inference", EVERY, ids=lambda i: type(i).__name__)
-def test_a_model_without_latents_is_refused(inference: Any) -> None:
-    model = er.Model(None, er.Product({"x": er.Learned(er.Bernoulli(6))}), None)
-    data = {"x": torch.ones(8, 6)}
-    with pytest.raises(UserError, match="no latents"):
-        er.fit(model, data, er.ELBO(), steps=1, inference=inference)
-
-
-def refused(inference: Any, objective: Any = None, model: Any = None, data: Any = None) -> str:
-    plain, elbo, x = bits()
-    with pytest.raises(UserError) as error:
-        er.fit(model or plain, data or Dataset(x), objective or elbo, steps=1, inference=inference)
-    return str(error.value)
-
-
-def test_data_that_have_no_rows_of_their_own_are_refused() -> None:
-    array = np.zeros((20, 6), np.uint8)
-    stream = StreamDataset(array, np.arange(20), (6,))
-    assert "streamed" in refused(PerDatumInference(), data=stream)
-    grey = Dataset({"x": torch.randint(0, 256, (20, 6))}, binarize="dynamic")
-    assert "binarize=static" in refused(PerDatumInference(), data=grey)
-
-
-def test_models_and_objectives_that_do_not_fit_are_refused() -> None:
-    truth = random_model(6, 2, seed=3)
-    likelihood = linear_likelihood(truth)
-    exact = er.Model(er.StandardNormal(2), likelihood, Exact(likelihood, 2))
-    assert "share parameters" in refused(AlternatingInference(), model=exact)
-    assert "share parameters" in refused(PerDatumInference(), model=exact)
-    encoder = er.Conditional(er.nets.MLP(6, [], 4), er.Gaussian(2), "x")
-    vamp = er.Model(er.VampPrior(encoder, 6, 3), likelihood, encoder)
-    assert "share parameters" in refused(PerDatumInference(), model=vamp)
-    quantized = er.Quantized(er.nets.MLP(6, [], 6), codes=5, dim=3)
-    model = er.Model(
-        er.UniformCodes(2, 5, quantized),
-        er.Conditional(er.nets.MLP(6, [], 6), er.Bernoulli(6), "z"),
-        quantized,
-    )
-    assert "Quantized" in refused(PerDatumInference(), model=model) or "share" in refused(
-        PerDatumInference(), model=model
-    )
-    table = er.Model(er.StandardNormal(2), likelihood, PerDatum(40, er.Gaussian(2)))
-    assert "table" in refused(WakeSleepInference(), model=table)
-    assert "not an encoder" in refused(PerDatumInference(), model=table)
-    assert "dreams" in refused(PerDatumInference(), WakeSleep())
-    assert "formula" in refused(AlternatingInference(), ExpectationMaximisation(er.Pathwise()))
-    assert "takes turns by itself" in refused(
-        AlternatingInference(posterior=PerDatumInference(inner=2))
-    )
-    for inference in EVERY[3:6]:
-        assert "plain ELBO" in refused(inference, er.ELBO(beta=4.0))
-    frozen = bits()[0]
-    for p in frozen.likelihood.parameters():
-        p.requires_grad_(False)
-    assert "generator has no parameters" in refused(AlternatingInference(), model=frozen)
-
-
-def test_settings_that_inference_sets_are_refused() -> None:
-    model, objective, data = bits()
-    turns, players = {"posterior": 2, "generator": 1}, {"model": model.parameters()}
-    with pytest.raises(UserError, match="leave them out"):
-        er.fit(model, data, objective, steps=1, turns=turns, inference=AlternatingInference())
-    with pytest.raises(UserError, match="not both"):
-        er.fit(model, data, objective, steps=1, players=players, inference=JointInference())
-    assert not keeps_rows(model)
-
-
 def test_names_of_a_configuration() -> None:
     for name in KINDS:
         assert inference_of(name) == inference_of({"type": KINDS[name].type})
@@ -359,8 +281,11 @@ def test_names_of_a_configuration() -> None:
     assert inference_of(nested) == AlternatingInference(4, posterior=PerDatumInference())
     with pytest.raises(UserError, match=r"Did you mean 'per-datum'.*wake-sleep \(two losses"):
         inference_of("perdatum")
-    with pytest.raises(UserError, match="no way of inference"):
-        inference_of("elbo")
+    with pytest.raises(UserError, match=r"no way of inference.*Did you mean 'amortised'"):
+        inference_of("amortized")  # a posterior's name
+    for other in ("elbo", "standard_normal"):
+        with pytest.raises(UserError, match="no way of inference"):
+            inference_of({"type": other})
     for wrong in ({"type": "per-datum", "inner": 0}, {"type": "alternating", "expectation": 0}):
         with pytest.raises(UserError, match="at least 1"):
             inference_of(wrong)
@@ -368,25 +293,3 @@ def test_names_of_a_configuration() -> None:
         inference_of({"type": "per-datum", "start": "noise"})
     with pytest.raises(UserError, match="recognition"):
         inference_of({"type": "reweighted-wake-sleep", "recognition": "dreaming"})
-
-
-def test_other_data_get_tables_of_their_own() -> None:
-    """With the generator held, the bound of data it never saw is that of their best Gaussians."""
-    truth = random_model(6, 1, seed=3)
-    x = {"x": tensor(sample(truth, 40, seed=5))}
-    table = PerDatum(7, er.Gaussian(1))
-    model = er.Model(er.StandardNormal(1), linear_likelihood(truth), er.Amortized(table))
-    before = state_of(model)
-    known = know(model, Dataset(x))
-    with torch.no_grad():
-        batch = {**x, "index": torch.arange(40)}
-        bound = er.ELBO(gradient=Cubature())(known, batch, torch.tensor(0.0)).metrics["bound"]
-    evidence = truth.log_evidence(x["x"].numpy())
-    np.testing.assert_allclose(bound, evidence, atol=0.03)  # one latent: q can be exact
-    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
-    mixed = {"z": table, "y": er.Conditional(er.nets.MLP(6, [], 2), er.Gaussian(1), "x")}
-    prior = er.Product({"z": er.StandardNormal(1), "y": er.StandardNormal(1)})
-    with pytest.raises(UserError, match="networks beside them"):
-        know(er.Model(prior, model.likelihood, er.Amortized(er.Product(mixed))), Dataset(x))
-    encoder = bits()[0]
-    assert know(encoder, Dataset(x)) is encoder

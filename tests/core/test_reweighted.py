@@ -17,6 +17,7 @@ from torch import Tensor
 import elbowroom as er
 from elbowroom.data.synthetic import linear_gaussian
 from elbowroom.errors import UserError
+from elbowroom.evaluate.particles import Columns
 from elbowroom.inference import (
     NaiveMonteCarloInference,
     ReweightedWakeSleepInference,
@@ -32,6 +33,7 @@ from oracles.toy import Toy, X
 STEP = torch.tensor(0.0)
 STATES = torch.tensor(list(itertools.product((0.0, 1.0), repeat=2)), dtype=torch.float64)
 ROUNDS, EACH = 60, 200
+ROWS = Columns({"x": torch.full((2, 1), X, dtype=torch.float64)})
 
 
 def machine() -> tuple[er.Model, Tensor]:
@@ -162,7 +164,7 @@ def test_factors_are_found(inference: object) -> None:
 def from_prior(samples: int) -> tuple[er.Model, Objective]:
     """The toy, with the prior for a posterior."""
     model = toy_model().double()
-    made = NaiveMonteCarloInference(samples).prepare(model, er.ELBO(), None, er.Settings())
+    made = NaiveMonteCarloInference(samples).prepare(model, er.ELBO(), ROWS, er.Settings())
     return made.model, made.objective
 
 
@@ -233,7 +235,7 @@ def test_a_prior_that_learns_gets_its_gradient() -> None:
     with torch.no_grad():
         learned.output.copy_(tensor(np.array([[0.4, -0.3]])))
     model = er.Model(learned, model.likelihood, model.posterior)
-    NaiveMonteCarloInference(4000).prepare(model, er.ELBO(), None, er.Settings())
+    NaiveMonteCarloInference(4000).prepare(model, er.ELBO(), ROWS, er.Settings())
     found = []
     batch = {"x": torch.full((1, 1), X)}
     with seeded(1):

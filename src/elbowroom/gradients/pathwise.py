@@ -24,11 +24,7 @@ class Pathwise(Gradient):
         if hasattr(q_any, "rsample_and_log_prob"):
             value, log_q = q_any.rsample_and_log_prob((samples,))
             return Particles(value.flatten(0, 1), samples, log_q.flatten(0, 1))
-        if not q.has_rsample:
-            raise UserError(
-                f"{type(q).__name__} has no differentiable samples; take another gradient: "
-                "ScoreFunction(), or Enumerate() where the support is finite"
-            )
+        refuse_unpathwise(q)
         return Particles(sample_rows(q, samples, reparameterised=True), samples)
 
 
@@ -46,6 +42,7 @@ class StickingTheLanding(Pathwise):
     closed_form = False
 
     def draw(self, q: Distribution, samples: int) -> Particles:
+        refuse_unpathwise(q)
         value = sample_rows(q, samples, reparameterised=True)
         return Particles(value, samples, self.seen(q).log_prob(value))
 
@@ -95,3 +92,12 @@ class DoublyReparameterised(StickingTheLanding):
             if root is not None and root.requires_grad:
                 scale = weights.reshape(weights.shape + (1,) * (root.dim() - 2))
                 root.register_hook(lambda gradient, scale=scale: gradient * scale)
+
+
+def refuse_unpathwise(q: Distribution) -> None:
+    """Raise `UserError` for a distribution whose samples have no gradient."""
+    if not q.has_rsample:
+        raise UserError(
+            f"{type(q).__name__} has no differentiable samples; take another gradient: "
+            "ScoreFunction(), or Enumerate() where the support is finite"
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from elbowroom.arguments import positive, positive_number
 from elbowroom.conditional import Product
 from elbowroom.errors import UserError
 from elbowroom.families.base import Family
@@ -100,8 +101,8 @@ class ADVI:
     ) -> None:
         if covariance not in COVARIANCES:
             raise UserError(f"covariance={covariance!r}: give one of {', '.join(COVARIANCES)}")
-        if not scale > 0:
-            raise UserError(f"scale={scale}: a standard deviation is a positive number")
+        positive_number("scale", scale)
+        positive("samples", samples)
         whole = log_joint is not None and log_prior is None and log_likelihood is None
         parts = log_joint is None and log_prior is not None and log_likelihood is not None
         if not (whole or parts):

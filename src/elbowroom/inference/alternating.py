@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from elbowroom.arguments import positive
 from elbowroom.errors import UserError
 from elbowroom.inference.base import (
     Inference,
     Prepared,
+    or_unchanged,
     parameters_of,
     refuse_no_posterior,
     refuse_shared,
@@ -16,7 +18,7 @@ from elbowroom.inference.base import (
 from elbowroom.inference.joint import JointInference
 from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
-from elbowroom.train.settings import Settings, positive
+from elbowroom.train.settings import Settings
 
 HALVES = ("posterior", "generator")
 
@@ -61,9 +63,10 @@ class AlternatingInference(Inference):
     ) -> Prepared:
         refuse_no_turns(model, objective, settings)
         first = JointInference() if self.posterior is None else self.posterior
-        prepared = first.prepare(model, objective, data, settings)
-        if prepared.settings.turns:
-            raise UserError(f"{type(first).__name__} takes turns by itself; give it alone")
+        with or_unchanged(model):
+            prepared = first.prepare(model, objective, data, settings)
+            if prepared.settings.turns:
+                raise UserError(f"{type(first).__name__} takes turns by itself; give it alone")
         turns = (self.expectation, self.maximisation)
         return replace(prepared, settings=in_turns(prepared.settings, *turns, self.same_batch))
 

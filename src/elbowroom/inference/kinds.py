@@ -59,8 +59,7 @@ def inference_of(asked: Any) -> Inference:
         made = build({**tree, "type": type_of(tree["type"])})
     except UserError as error:
         raise UserError(f"inference: {error}") from None
-    if not isinstance(made, Inference):
-        raise UserError(f"inference: {tree['type']} is no way of inference. {listed()}")
+    assert isinstance(made, Inference)
     return made
 
 
@@ -68,14 +67,17 @@ def type_of(name: str) -> str:
     """Return the registry's name of a kind.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is of something else.
     """
-    from elbowroom.registry import names
+    from elbowroom.registry import class_of, names
 
     if name in KINDS:
         return KINDS[name].type
     if name not in names():
         raise UserError(f"there is no kind {name!r}.{did_you_mean(name, KINDS)} {listed()}")
+    if not issubclass(class_of(name), Inference):  # "amortized" is a posterior
+        near = did_you_mean(name, KINDS)
+        raise UserError(f"{name!r} is no way of inference.{near} {listed()}")
     return name
 
 

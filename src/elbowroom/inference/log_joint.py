@@ -18,7 +18,7 @@ from elbowroom.part import Part
 from elbowroom.shapes import Scope
 
 LogDensity = Callable[..., Tensor]
-SITE = "unconstrained"  # the latent: no argument of a user's function is to be called so
+SITE = "unconstrained vector"  # the latent; no argument can be called so, for its space
 ANY = inspect.Parameter.VAR_KEYWORD
 
 
@@ -33,11 +33,14 @@ class Term:
         function: the function; its arguments are names of parameters and of columns of data, or
             ``**everything``.
         name: what to call it in messages.
+
+    Raises:
+        UserError: it is no function, or its arguments have no names.
     """
 
     def __init__(self, function: LogDensity, name: str) -> None:
         self.function, self.name = function, name
-        arguments = inspect.signature(function).parameters.values()
+        arguments = arguments_of(function, name)
         self.everything = any(a.kind is ANY for a in arguments)
         self.wanted = [a.name for a in arguments if a.kind is not ANY]
         self.needed = [
@@ -58,6 +61,21 @@ class Term:
     def pick(self, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the function asks for."""
         return {n: v for n, v in named.items() if self.everything or n in self.wanted}
+
+
+def arguments_of(function: LogDensity, name: str) -> list[inspect.Parameter]:
+    """Return a function's arguments.
+
+    Raises:
+        UserError: it is no function, or its arguments have no names.
+    """
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{name} is {function!r}: give a function whose arguments are names of parameters "
+            "and columns of data"
+        ) from None
 
 
 @contextmanager

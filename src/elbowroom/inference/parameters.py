@@ -77,10 +77,9 @@ class Coordinates:
     """
 
     def __init__(self, parameters: Mapping[str, Parameter]) -> None:
-        if not parameters:
-            raise UserError(
-                'there are no parameters: give them as {"weights": er.Parameter((3,))}'
-            )
+        if not parameters or not isinstance(parameters, Mapping):
+            what = "there are no parameters" if not parameters else f"parameters={parameters!r}"
+            raise UserError(f'{what}: give them by name, as {{"weights": er.Parameter((3,))}}')
         self.parameters = dict(parameters)
         self.blocks: dict[str, Block] = {}
         self.size = 0
@@ -140,7 +139,7 @@ def block_of(name: str, parameter: Parameter, begin: int) -> Block:
         raise UserError(
             f"parameter {name!r} is {parameter!r}: give an er.Parameter(shape, support)"
         )
-    shape, support = torch.Size(as_shape(parameter.shape)), as_constraint(parameter.support)
+    shape, support = shape_of(name, parameter), as_constraint(parameter.support)
     transform = bijection(support, name)
     try:
         if len(shape) < support.event_dim:
@@ -155,13 +154,33 @@ def block_of(name: str, parameter: Parameter, begin: int) -> Block:
     return Block(shape, free, slice(begin, begin + free.numel()), transform, support)
 
 
+def shape_of(name: str, parameter: Parameter) -> torch.Size:
+    """Read a shape.
+
+    Raises:
+        UserError: it is no whole number, and no sequence of them.
+    """
+    given = parameter.shape
+    whole = [given] if isinstance(given, int) else given
+    numbers = not isinstance(whole, str) and isinstance(whole, Sequence)
+    if not numbers or not all(isinstance(size, int) for size in whole):
+        raise UserError(
+            f"parameter {name!r} has the shape {given!r}: give a whole number, or several, as in "
+            "er.Parameter((3, 2)); the support is the second argument"
+        )
+    return torch.Size(as_shape(given))
+
+
 def start_of(name: str, given: Any, block: Block) -> Tensor:
     """Read a start.
 
     Raises:
-        UserError: it has another shape, or is outside the support.
+        UserError: it holds no numbers, has another shape, or is outside the support.
     """
-    value = torch.as_tensor(given, dtype=torch.get_default_dtype())
+    try:
+        value = torch.as_tensor(given, dtype=torch.get_default_dtype())
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(f"parameter {name!r} starts at {given!r}: that holds no numbers") from None
     if value.shape != block.shape:
         raise UserError(
             f"parameter {name!r} has the shape {tuple(block.shape)}, its start "

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elbowroom.arguments import positive
 from elbowroom.conditional import Conditional, Product, all_present
 from elbowroom.data.stream import StreamDataset
 from elbowroom.errors import UserError, unknown
@@ -20,7 +21,7 @@ from elbowroom.posteriors.amortized import Amortized
 from elbowroom.posteriors.per_datum import PerDatum
 from elbowroom.random import seeded
 from elbowroom.shapes import Scope, fold
-from elbowroom.train.settings import Settings, positive
+from elbowroom.train.settings import Settings
 
 STARTS = ("encoder", "zeros")
 ROWS = 1000  # data that the encoder reads at once
@@ -42,8 +43,8 @@ class PerDatumInference(Inference):
             on one batch; None steps on both at once.
 
     Raises:
-        UserError: the posterior is no product of encoders; data are streamed, or drawn anew at
-            every visit; the objective dreams.
+        UserError: the posterior is no product of encoders; the data hold a latent (a label), are
+            streamed, or are drawn anew at every visit; the objective dreams.
 
     References:
         Stochastic Variational Inference (arXiv:1206.7051).
@@ -65,6 +66,7 @@ class PerDatumInference(Inference):
         refuse_no_posterior(model)
         refuse_shared(model)
         refuse_data(data)
+        refuse_held(model.posterior, data)
         if isinstance(objective, WakeSleep):
             raise UserError(
                 "wake-sleep recognises dreams, of which a table of training data knows nothing; "
@@ -90,6 +92,18 @@ def refuse_data(data: Any) -> None:
         raise UserError(
             "binarize=dynamic draws a datum anew at every visit, so that no parameters can be its "
             "own; take binarize=static or threshold, or inference joint"
+        )
+
+
+def refuse_held(posterior: Any, data: Any) -> None:
+    """Raise `UserError` for a latent that the data hold: its table would never be read."""
+    columns = data.batch(torch.arange(1))
+    held = [n for n in getattr(getattr(posterior, "joint", None), "sites", {}) if n in columns]
+    if held:
+        raise UserError(
+            f"the data hold {', '.join(held)}, which is a latent of this model: a table per datum "
+            "learns nothing of what is known, and cannot tell it where it is hidden; take "
+            "inference joint, whose encoder can"
         )
 
 

@@ -9,18 +9,24 @@ import torch
 
 from elbowroom.errors import UserError
 from elbowroom.gradients.location import Location
-from elbowroom.inference.base import Inference, Prepared, refuse_no_posterior
+from elbowroom.inference.base import (
+    LOOKED_AT,
+    Inference,
+    Prepared,
+    dry_run,
+    or_unchanged,
+    refuse_no_posterior,
+)
 from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
 from elbowroom.posteriors.base import Posterior
 from elbowroom.posteriors.hamiltonian import Hamiltonian
 from elbowroom.posteriors.langevin import Langevin
-from elbowroom.posteriors.semi_amortised import SemiAmortised
+from elbowroom.posteriors.moved import check_moves
+from elbowroom.posteriors.semi_amortised import SemiAmortised, check_ascent
 from elbowroom.random import seeded
-from elbowroom.shapes import Batch
+from elbowroom.shapes import MASK, Batch
 from elbowroom.train.settings import Settings
-
-LOOKED_AT = 2  # data of the dry run
 
 
 class Refined(Inference):
@@ -42,21 +48,23 @@ class Refined(Inference):
         few = data.batch(torch.arange(min(LOOKED_AT, len(data))))
         few = {name: value.to(model.device) for name, value in few.items()}
         refuse_discrete(model, few)
-        before = model.posterior
-        model.posterior = self.wrapper(before, **options).to(model.device)
-        try:
-            model.check(few)
-        except UserError:
-            model.posterior = before
-            raise
+        with or_unchanged(model):
+            model.posterior = self.wrapper(model.posterior, **options).to(model.device)
+            dry_run(model, objective, data)
         return Prepared(model, objective, settings)
 
 
 @torch.no_grad()
 def refuse_discrete(model: Model, few: Batch) -> None:
-    """Raise `UserError` for latents that no gradient could move."""
+    """Raise `UserError` for latents that no gradient could move.
+
+    One that these data hold (a label) is hidden: other data are not to be refused once all is
+    trained.
+    """
     with seeded(0, model.device):
         sites = model.draw(few, 1, Location()).sites
+        hidden = {k: v for k, v in few.items() if k.removesuffix(MASK) not in sites}
+        sites = model.draw(hidden, 1, Location()).sites
     for name, site in sites.items():
         if site.q is not None and not site.q.has_rsample:
             raise UserError(
@@ -80,7 +88,7 @@ class SemiAmortisedInference(Refined):
         natural: whether to follow the natural gradient.
 
     Raises:
-        UserError: a latent is not a Gaussian given the data alone.
+        UserError: an argument is out of range; a latent is not a Gaussian given the data alone.
 
     References:
         Semi-Amortized Variational Autoencoders (arXiv:1802.02550).
@@ -95,6 +103,9 @@ class SemiAmortisedInference(Refined):
     clip: float | None = None
     natural: bool = False
 
+    def __post_init__(self) -> None:
+        check_ascent(self.steps, self.rate, self.momentum, self.samples, self.clip)
+
 
 @dataclass(frozen=True)
 class HamiltonianInference(Refined):
@@ -106,7 +117,8 @@ class HamiltonianInference(Refined):
         tempered: whether a temperature is learned too.
 
     Raises:
-        UserError: a latent is discrete or a point mass, or has no pathwise gradient.
+        UserError: an argument is out of range; a latent is discrete or a point mass, or has no
+            pathwise gradient.
 
     References:
         Hamiltonian Variational Auto-Encoder (arXiv:1805.11328).
@@ -118,6 +130,9 @@ class HamiltonianInference(Refined):
     step_size: float = 0.05
     tempered: bool = True
 
+    def __post_init__(self) -> None:
+        check_moves(self.steps, self.step_size)
+
 
 @dataclass(frozen=True)
 class LangevinInference(Refined):
@@ -128,7 +143,8 @@ class LangevinInference(Refined):
         step_size: of a move, at first; it is learned.
 
     Raises:
-        UserError: a latent is discrete or a point mass, or q has no density to evaluate elsewhere.
+        UserError: an argument is out of range; a latent is discrete or a point mass, or q has no
+            density to evaluate elsewhere.
 
     References:
         Monte Carlo Variational Auto-Encoders (arXiv:2106.15921).
@@ -138,3 +154,6 @@ class LangevinInference(Refined):
 
     steps: int = 3
     step_size: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_moves(self.steps, self.step_size)

@@ -72,6 +72,8 @@ OWN = {
     type(constraints.positive_semidefinite): PositiveDefinite,
 }
 
+PIECED = (constraints.cat, constraints.stack)
+
 
 def as_constraint(support: Constraint | str) -> Constraint:
     """Return a constraint, also by its name in :mod:`torch.distributions.constraints`.
@@ -101,8 +103,14 @@ def bijection(support: Constraint, name: str) -> Transform:
         name: the parameter's, for the message.
 
     Raises:
-        UserError: there is none (whole numbers, a ball).
+        UserError: there is none (whole numbers, a ball), or it differs from entry to entry.
     """
+    inner = getattr(support, "base_constraint", support)
+    if isinstance(inner, PIECED):
+        raise UserError(
+            f"parameter {name!r}: {type(inner).__name__.lstrip('_').lower()} joins several "
+            "supports; give each part as a parameter of its own"
+        )
     own = OWN.get(type(support))
     if own is not None:
         return own()

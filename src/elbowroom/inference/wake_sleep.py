@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from elbowroom.arguments import positive
 from elbowroom.errors import UserError, unknown
-from elbowroom.inference.base import Inference, Prepared, refuse_no_posterior, refuse_weighted
+from elbowroom.inference.base import (
+    Inference,
+    Prepared,
+    refuse_no_posterior,
+    refuse_weighted,
+    several,
+)
 from elbowroom.model import Model
 from elbowroom.objectives.base import Objective
 from elbowroom.objectives.reweighted_wake_sleep import PHASES, ReweightedWakeSleep
 from elbowroom.objectives.wake_sleep import WakeSleep, refuse_halves
 from elbowroom.posteriors.per_datum import keeps_rows
-from elbowroom.train.settings import Settings, positive
+from elbowroom.train.settings import Settings
+
+PARTICLES = 5  # of reweighted wake-sleep, where the objective has a single one
 
 
 @dataclass(frozen=True)
@@ -22,22 +31,23 @@ class WakeSleepInference(Inference):
     See :class:`~elbowroom.objectives.wake_sleep.WakeSleep`, which becomes the objective.
 
     Args:
-        samples: particles per datum in the wake phase.
+        samples: particles per datum in the wake phase; None is the objective's number.
 
     Raises:
         UserError: the model cannot dream or cannot tell what it dreamt; the objective has weights.
     """
 
-    samples: int = 1
+    samples: int | None = None
 
     def __post_init__(self) -> None:
-        positive("samples", self.samples)
+        if self.samples is not None:
+            positive("samples", self.samples)
 
     def prepare(
         self, model: Model, objective: Objective, data: Any, settings: Settings
     ) -> Prepared:
         refuse_dreamless(model, objective, "wake-sleep")
-        return Prepared(model, WakeSleep(self.samples), settings)
+        return Prepared(model, WakeSleep(self.samples or several(objective) or 1), settings)
 
 
 @dataclass(frozen=True)
@@ -48,18 +58,19 @@ class ReweightedWakeSleepInference(Inference):
     objective.
 
     Args:
-        samples: K.
+        samples: K; None is the objective's number, and 5 where that is 1.
         recognition: what teaches q: ``"wake"``, ``"sleep"``, or ``"both"``, half each.
 
     Raises:
         UserError: the model cannot dream or cannot tell what it dreamt; the objective has weights.
     """
 
-    samples: int = 5
+    samples: int | None = None
     recognition: str = "both"
 
     def __post_init__(self) -> None:
-        positive("samples", self.samples)
+        if self.samples is not None:
+            positive("samples", self.samples)
         if self.recognition not in PHASES:
             raise unknown("recognition", self.recognition, PHASES)
 
@@ -67,7 +78,8 @@ class ReweightedWakeSleepInference(Inference):
         self, model: Model, objective: Objective, data: Any, settings: Settings
     ) -> Prepared:
         refuse_dreamless(model, objective, "reweighted wake-sleep")
-        return Prepared(model, ReweightedWakeSleep(self.samples, self.recognition), settings)
+        samples = self.samples or several(objective) or PARTICLES
+        return Prepared(model, ReweightedWakeSleep(samples, self.recognition), settings)
 
 
 def refuse_dreamless(model: Model, objective: Objective, method: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elbowroom.arguments import at_least, positive, positive_number
 from elbowroom.distributions.delta import Delta
 from elbowroom.draw import Draw, Site
 from elbowroom.errors import UserError
@@ -55,11 +56,9 @@ class Moved(Posterior):
         dim: int | None = None,
     ) -> None:
         super().__init__()
-        if steps < 0 or step_size <= 0 or (dim is not None and dim < 1):
-            raise UserError(
-                f"steps={steps}, step_size={step_size}, dim={dim}: steps is at least 0, step_size "
-                "above 0, dim at least 1 or None"
-            )
+        check_moves(steps, step_size)
+        if dim is not None:
+            positive("dim", dim)
         self.posterior = as_start(posterior)
         self.steps, self.step_size, self.dim = steps, step_size, dim
         self.log_step = nn.Parameter(torch.full((steps, dim or 1), step_size).log())
@@ -135,6 +134,12 @@ class Moved(Posterior):
                     f"{type(self).__name__} has step sizes for dim={self.dim}, {name} has length "
                     f"{length}: give dim={length}, or None"
                 )
+
+
+def check_moves(steps: object, step_size: object) -> None:
+    """Raise `UserError` unless there is a whole number of moves, and a step above 0."""
+    at_least("steps", steps, 0)
+    positive_number("step_size", step_size)
 
 
 def as_start(part: nn.Module) -> nn.Module:

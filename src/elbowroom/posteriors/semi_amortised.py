@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from elbowroom.arguments import at_least, positive, positive_number, share
 from elbowroom.distributions.gaussian import Gaussian
 from elbowroom.draw import Draw, Site
 from elbowroom.errors import UserError
@@ -70,13 +71,7 @@ class SemiAmortised(Posterior):
         natural: bool = False,
     ) -> None:
         super().__init__()
-        if steps < 0 or samples < 1 or rate <= 0 or not 0 <= momentum < 1:
-            raise UserError(
-                f"steps={steps}, rate={rate}, momentum={momentum}, samples={samples}: steps is at "
-                "least 0, samples at least 1, rate above 0, momentum at least 0 and below 1"
-            )
-        if clip is not None and clip <= 0:
-            raise UserError(f"clip={clip}: it is above 0, or None")
+        check_ascent(steps, rate, momentum, samples, clip)
         self.posterior = as_start(posterior)
         self.steps, self.rate, self.momentum = steps, rate, momentum
         self.samples, self.clip, self.natural = samples, clip, natural
@@ -187,6 +182,18 @@ class SemiAmortised(Posterior):
             name: (scaled(loc, factor), scaled(log_scale, factor))
             for name, (loc, log_scale) in uphill.items()
         }
+
+
+def check_ascent(
+    steps: object, rate: object, momentum: object, samples: object, clip: object
+) -> None:
+    """Raise `UserError` for an argument of the ascent that is out of range."""
+    at_least("steps", steps, 0)
+    positive_number("rate", rate)
+    share("momentum", momentum)
+    positive("samples", samples)
+    if clip is not None:
+        positive_number("clip", clip)
 
 
 def scaled(value: Tensor, factor: Tensor) -> Tensor:

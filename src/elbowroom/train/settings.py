@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from elbowroom.arguments import positive, positive_number
 from elbowroom.errors import UserError, unknown
 from elbowroom.schedules import Schedule
 
@@ -93,15 +93,3 @@ class Settings:
     @property
     def checkpoint_interval(self) -> int:
         return self.checkpoint_every or self.evaluation_interval
-
-
-def positive_number(name: str, value: object) -> None:
-    """Raise `UserError` unless `value` is a finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise UserError(f"{name}={value}: it is a positive number")
-
-
-def positive(name: str, value: int) -> None:
-    """Raise `UserError` unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UserError(f"{name}={value}: it is a whole number of at least 1")

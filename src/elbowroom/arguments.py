@@ -1,0 +1,30 @@
+"""Checks of numbers that constructors are given."""
+
+from __future__ import annotations
+
+import math
+
+from elbowroom.errors import UserError
+
+
+def positive_number(name: str, value: object) -> None:
+    """Raise `UserError` unless `value` is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise UserError(f"{name}={value}: it is a positive number")
+
+
+def positive(name: str, value: object) -> None:
+    """Raise `UserError` unless `value` is a whole number of at least 1."""
+    at_least(name, value, 1)
+
+
+def at_least(name: str, value: object, least: int) -> None:
+    """Raise `UserError` unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{name}={value}: it is a whole number of at least {least}")
+
+
+def share(name: str, value: object) -> None:
+    """Raise `UserError` unless `value` is a number of at least 0 and below 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise UserError(f"{name}={value}: it is a number of at least 0 and below 1")
