@@ -28,3 +28,10 @@ def share(name: str, value: object) -> None:
     """Raise `UserError` unless `value` is a number of at least 0 and below 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise UserError(f"{name}={value}: it is a number of at least 0 and below 1")
+
+
+def not_negative(name: str, value: float) -> None:
+    """Raise `UserError` unless `value` is a finite number of at least 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
+        raise UserError(f"{name}={value!r}: it is a number of at least 0")

@@ -224,6 +224,8 @@ def test_float32_parameters_climb_too(recipe: Callable[..., Recipe]) -> None:
     options = {"components": 2} if recipe is gaussian_mixture else {}
     torch.manual_seed(0)
     found = recipe(spec_of(x), batch_of(x), **options)
+    assert {p.dtype for p in found.model.parameters()} == {torch.float64}  # as the data are
+    found.model.float()
     bounds = climb(found, x, 60)
     assert np.diff(bounds).min() > -1e-5
     assert {p.dtype for p in found.model.parameters()} == {torch.float32}

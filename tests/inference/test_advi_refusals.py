@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pandas
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution, Normal, constraints
 
 from elbowroom.errors import UserError
 from elbowroom.inference.advi import ADVI
@@ -115,6 +116,14 @@ FITS: dict[str, tuple[Callable[[], Any], str]] = {
         "batch_size=0",
     ),
     "plateau": (lambda: Plateau(window=1), "a window of at least 2"),
+    "half a row": (lambda: Plateau(window=2.5), "a window of at least 2"),  # type: ignore[arg-type]
+    "samples": (lambda: ADVI(joint, MEAN, samples=1.5), "samples=1.5"),  # type: ignore[arg-type]
+    "scale's type": (lambda: ADVI(joint, MEAN, scale="a"), "scale=a"),  # type: ignore[arg-type]
+    "no function": (lambda: ADVI(5, MEAN), "log_joint is 5: give a function"),  # type: ignore[arg-type]
+    "no names": (lambda: ADVI(joint, ["mean"]), "give them by name"),  # type: ignore[arg-type]
+    "seed": (lambda: ADVI(joint, MEAN).fit(DATA, seed="a"), "seed='a'"),  # type: ignore[arg-type]
+    "setting": (lambda: ADVI(joint, MEAN).fit(DATA, step=3), "unknown setting 'step'.*'steps'"),
+    "stop": (lambda: ADVI(joint, MEAN).fit(DATA, stop="x"), "stop='x'"),  # type: ignore[arg-type]
 }
 
 
@@ -125,6 +134,7 @@ def test_refusals(act: Callable[[], Any], message: str) -> None:
     assert re.search(message, str(caught.value)), str(caught.value)
 
 
+CAT = constraints.cat([constraints.positive, constraints.real], lengths=[1, 1])
 PARAMETERS = {
     "discrete": (Parameter((), "nonnegative_integer"), "no bijection from real numbers"),
     "unknown": (Parameter((), "positiv"), "unknown support 'positiv'. Did you mean 'positive'"),
@@ -134,6 +144,10 @@ PARAMETERS = {
     "start shape": (Parameter((2,), start=1.0), r"shape \(2,\), its start \(\)"),
     "start outside": (Parameter((), "positive", start=-1.0), "starts outside its support"),
     "no parameter": ((3,), "give an er.Parameter"),
+    "shape": (Parameter("positive"), "the support is the second argument"),
+    "start's type": (Parameter(start="a"), "starts at 'a': that holds no numbers"),
+    "several": (Parameter((2,), CAT), "cat joins several supports"),
+    "stacked": (Parameter((2,), constraints.stack([constraints.positive] * 2)), "stack joins"),
 }
 
 
@@ -141,3 +155,24 @@ PARAMETERS = {
 def test_parameters_that_do_not_fit(parameter: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         Coordinates({"a": parameter}).start()
+
+
+def test_what_is_asked_of_a_fit_is_whole_and_named() -> None:
+    found = ADVI(joint, MEAN).fit(DATA, steps=2)
+    for act in (found.draws, found.bound):
+        with pytest.raises(UserError, match=r"=2\.5: it is a whole number"):
+            act(2.5)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="log_prob needs mean"):
+        found.log_prob({})
+
+
+def test_any_name_may_be_an_argument_and_any_index_a_columns() -> None:
+    """The latent vector has a name that no argument can have; pandas' index says nothing."""
+
+    def joint_of(mean: Tensor, unconstrained: Tensor) -> Tensor:
+        return joint(mean, unconstrained)
+
+    frame = pandas.Series([1.0, 2.0], index=[5, 7])
+    named = ADVI(joint_of, MEAN).fit({"unconstrained": frame}, steps=5)
+    plain = ADVI(joint, MEAN).fit({"x": torch.tensor([1.0, 2.0])}, steps=5)
+    assert torch.equal(named.location, plain.location)

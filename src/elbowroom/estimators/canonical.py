@@ -100,9 +100,11 @@ class ProbabilisticCCA(ExactEstimator):
         """Return how many columns the first view has.
 
         Raises:
-            UserError: a view would have none.
+            UserError: it is no whole number, or a view would have none.
         """
-        cut = size // 2 if self.split is None else int(plain(self.split))
+        cut = size // 2 if self.split is None else plain(self.split)
+        if isinstance(cut, bool) or not isinstance(cut, int):
+            raise UserError(f"split={self.split!r}: it is a whole number of columns")
         if size < 2:
             raise ValueError("1 feature(s): two views need two columns at least")
         if not 0 < cut < size:

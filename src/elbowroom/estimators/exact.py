@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -77,10 +78,10 @@ class ExactEstimator(LatentEstimator):
         x = self._read(X, reset=True)
         self.seed_ = draw_seed(self.random_state)
         self._refuse_empty(x)
-        spec, batch = self.describe(x), self.batch(x, bool(x.isnan().any()))
         values = {"n_components": plain(self.n_components), "max_iter": plain(self.max_iter)}
         for name, value in values.items():
             positive(name, value)
+        spec, batch = self.describe(x), self.batch(x, bool(x.isnan().any()))
         chosen = validated(self.make_recipe(), self.composition(), type(self).__name__, SKIP)
         with seeded(self.seed_):
             recipe = self.make_recipe()(spec, batch, **chosen)
@@ -156,8 +157,8 @@ class ExactEstimator(LatentEstimator):
         """
         x = self._fitted(X)
         names = list(self.model_.likelihood.names)
-        found = joint_conditional(self.model_, self.batch(x, True), names, return_cov)
-        assert found is not None, "the posterior is exact"
+        found = joint_conditional(self.model_, self.batch(x, True), names, return_cov, True)
+        assert found is not None
         filled = torch.where(x.isnan(), found.mean, x).numpy()
         return filled if found.covariance is None else (filled, found.covariance.numpy())
 
@@ -219,7 +220,7 @@ def climb(recipe: Recipe, batch: Batch, most: int, tol: float) -> History:
 
     A recipe of one step is a formula, and is not repeated.
     """
-    if isinstance(tol, str) or not tol >= 0:
+    if isinstance(tol, bool) or not isinstance(tol, Real) or not tol >= 0:
         raise UserError(f"tol={tol!r}: it is a number of at least 0")
     steps = 1 if recipe.settings["steps"] == 1 else most
     recipe.settings |= {"steps": steps, "batch_size": len(next(iter(batch.values())))}

@@ -7,8 +7,11 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from elbowroom.data.spec import DataSpec
 from elbowroom.distributions.conditioning import spans
+from elbowroom.errors import UserError
 from elbowroom.estimators.base import plain
 from elbowroom.estimators.exact import Array, ExactEstimator, MakeRecipe
 from elbowroom.recipes.classical import gaussian_mixture
@@ -21,7 +24,7 @@ class GaussianMixture(ExactEstimator):
         n_components: K.
         covariance: ``"full"`` or ``"diagonal"``.
         ridge: added to the variances, in X's own units squared, against components that close
-            in on one row.
+            in on one row; None is a millionth of X's mean variance.
         max_iter: most iterations of EM.
         tol: EM stops when an iteration gains less than so many nats a row.
         random_state: seeds k-means; None asks numpy's global generator for a seed.
@@ -50,7 +53,7 @@ class GaussianMixture(ExactEstimator):
         self,
         n_components: int = 2,
         covariance: str = "full",
-        ridge: float = 1e-6,
+        ridge: float | None = None,
         max_iter: int = 1000,
         tol: float = 1e-6,
         random_state: Any = None,
@@ -71,6 +74,11 @@ class GaussianMixture(ExactEstimator):
             "covariance": self.covariance,
             "ridge": plain(self.ridge),
         }
+
+    def describe(self, x: Tensor) -> DataSpec:
+        if self.n_components > len(x):
+            raise UserError(f"n_components={self.n_components} of {len(x)} rows: give fewer")
+        return super().describe(x)
 
     def posterior(self, X: ArrayLike) -> Array:  # type: ignore[override]
         """Return the responsibilities ``p(k | x_obs)``, ``(N, K)``."""

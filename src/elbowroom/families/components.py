@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from elbowroom.arguments import not_negative
 from elbowroom.distributions.components import GaussianComponents
 from elbowroom.errors import UserError
 from elbowroom.families.categorical import at_least_one
@@ -33,7 +34,7 @@ class Components(Part):
             where a component closes in on one datum.
 
     Raises:
-        UserError: no such covariance.
+        UserError: no such covariance, or a negative ridge.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Components(Part):
         super().__init__()
         if covariance not in COVARIANCES:
             raise UserError(f"covariance={covariance!r}: give one of {', '.join(COVARIANCES)}")
+        not_negative("ridge", ridge)
         self.shape, self.components = shape, at_least_one("components", components)
         self.covariance, self.given, self.ridge = covariance, given, ridge
         self.event = as_shape(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from elbowroom.arguments import positive, positive_number
 from elbowroom.conditional import Product
-from elbowroom.errors import UserError
+from elbowroom.errors import UserError, unknown
 from elbowroom.families.base import Family
 from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.families.location_scale import Gaussian
@@ -29,6 +30,7 @@ from elbowroom.objectives.elbo import ELBO
 from elbowroom.posteriors.amortized import Amortized
 from elbowroom.priors.standard import Learned
 from elbowroom.train.fit import fit, pick_device
+from elbowroom.train.settings import Settings
 
 COVARIANCES = ("mean-field", "full-rank")
 SETTINGS: dict[str, Any] = {
@@ -199,6 +201,7 @@ class ADVI:
                 f"out={settings['out']!r}: a run folder rebuilds its model from a configuration, "
                 "which functions of your own are not in; save the draws of the result instead"
             )
+        refuse(settings, stop, seed)
         settings = with_defaults(settings) | {"batch_size": batch_size, "seed": seed}
         if learning_rate == "search":
             quiet = {**settings, "callbacks": ()}
@@ -217,6 +220,18 @@ class ADVI:
         history = fit(model, columns, self.objective, **rates, **settings)
         converged = stop.converged if rule else None
         return Approximation(model, self.coordinates, whole, history, converged, seed)
+
+
+def refuse(settings: Mapping[str, Any], stop: Any, seed: Any) -> None:
+    """Raise `UserError` for a setting there is not, and for what is no rule or no seed."""
+    known = {one.name for one in fields(Settings)} | {"out", "overwrite", "callbacks", "describe"}
+    for name in settings:
+        if name not in known:
+            raise unknown("setting", name, known)
+    if stop is not None and not isinstance(stop, Plateau):
+        raise UserError(f"stop={stop!r}: give a rule such as Plateau(window=20), or nothing")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise UserError(f"seed={seed!r}: it is a whole number")
 
 
 def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elbowroom.arguments import positive
 from elbowroom.draw import Draw
 from elbowroom.errors import UserError
 from elbowroom.evaluate.likelihood import sample, summarise, tail_shape
@@ -102,8 +103,7 @@ class Approximation:
         Raises:
             UserError: none are asked for.
         """
-        if size < 1:
-            raise UserError(f"draws of size={size}: it is at least 1")
+        positive("draws of size", size)
         with frozen(self.model, seed):
             vector = self.gaussian.sample(torch.Size((size,))).reshape(size, -1)
             return self.coordinates.values(vector)[0]
@@ -175,6 +175,7 @@ class Approximation:
 
     def log_weights(self, samples: int, seed: int) -> tuple[Draw, Tensor]:
         """Return particles and their ``log p(x, ζ) - log q(ζ)``, ``(S, 1)``, float64."""
+        positive("samples", samples)
         if samples < 2:
             raise UserError(f"samples={samples}: it is at least 2")
         with frozen(self.model, seed):
@@ -184,7 +185,14 @@ class Approximation:
 
     @torch.no_grad()
     def log_prob(self, values: Scope) -> Tensor:
-        """Return ``log q(θ)``, ``(S,)``, nats, of parameters ``(S, *shape)`` by name."""
+        """Return ``log q(θ)``, ``(S,)``, nats, of parameters ``(S, *shape)`` by name.
+
+        Raises:
+            UserError: a parameter is missing.
+        """
+        missing = [name for name in self.coordinates.blocks if name not in values]
+        if missing:
+            raise UserError(f"log_prob needs {', '.join(missing)} too: give every parameter")
         vector = self.coordinates.vector(values)
         volume = self.coordinates.values(vector)[1]
         return self.gaussian.log_prob(vector.unsqueeze(1)).squeeze(1) - volume

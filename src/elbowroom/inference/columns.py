@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -58,7 +59,8 @@ def as_tensor(name: str, value: Any) -> Tensor:
     if name == "index" or name.endswith(MASK) or not name.isidentifier():
         raise UserError(f"a column called {name!r} cannot be an argument: give it another name")
     try:
-        tensor = torch.as_tensor(value)
+        # Of pandas' columns, which torch reads by their index, the values.
+        tensor = torch.as_tensor(value if isinstance(value, Tensor) else np.array(value))
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} holds no numbers: {error}") from None
     if tensor.is_floating_point():

@@ -29,10 +29,10 @@ class Plateau:
     """
 
     def __init__(self, window: int = 20, factor: float = 0.3, floor: float = 1e-3) -> None:
-        if window < 2 or not 0 < factor < 1 or not 0 < floor < 1:
+        if not isinstance(window, int) or window < 2 or not 0 < factor < 1 or not 0 < floor < 1:
             raise UserError(
                 f"Plateau(window={window}, factor={factor}, floor={floor}): a window of at least "
-                "2, the others between 0 and 1"
+                "2 rows, a whole number, the others between 0 and 1"
             )
         self.window, self.factor, self.floor = window, factor, floor
         self.on_fit_start(None)

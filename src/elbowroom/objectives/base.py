@@ -38,9 +38,12 @@ class Objective(Part):
     Attributes:
         separate: whether posterior and generator (prior and likelihood) are players of their own,
             ``"posterior"`` and ``"generator"``, instead of one ``"model"``.
+        whole_data: whether a step solves for parameters from its batch alone, so that the batch
+            has to be all data.
     """
 
     separate: bool = False
+    whole_data: bool = False
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         """Return the loss.

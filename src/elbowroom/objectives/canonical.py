@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from elbowroom.arguments import not_negative
 from elbowroom.errors import UserError
 from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.model import Model
@@ -31,16 +32,19 @@ class CanonicalCorrelation(Objective):
             constant or there are more of them than data; 0 is maximum likelihood.
 
     Raises:
-        UserError: there are not two views.
+        UserError: there are not two views, or the ridge is negative.
 
     References:
         A Probabilistic Interpretation of Canonical Correlation Analysis (Bach, Jordan 2005).
     """
 
+    whole_data = True
+
     def __init__(self, views: Sequence[str], ridge: float = 0.0) -> None:
         super().__init__()
         if len(views) != 2:
             raise UserError(f"canonical correlations are of two views, not {len(views)}")
+        not_negative("ridge", ridge)
         self.views, self.ridge = list(views), ridge
         self.waiting: list[tuple[Model, list[Tensor]]] = []
 
@@ -59,8 +63,12 @@ class CanonicalCorrelation(Objective):
         waiting, self.waiting = self.waiting, []
         if not waiting or (flag is not None and bool(flag)):
             return
-        model = waiting[0][0]
         columns = [torch.cat(parts) for parts in zip(*(views for _, views in waiting))]
+        self.solve(waiting[0][0], columns)
+
+    @torch.no_grad()
+    def solve(self, model: Model, columns: Sequence[Tensor]) -> None:
+        """Set the parameters to those of both views, ``(N, D₁)`` and ``(N, D₂)``."""
         parts = [model.likelihood.sites[name] for name in self.views]
         found = canonical(columns[0], columns[1], self.ridge)
         for part, x, side in zip(parts, columns, (found.first, found.second)):

@@ -39,6 +39,8 @@ class ExpectationMaximisation(Bound):
         1977).
     """
 
+    whole_data = True
+
     def __init__(self, gradient: Gradient | Mapping[str, Gradient]) -> None:
         super().__init__(1, gradient)
         self.waiting: list[tuple[Maximiser, Statistics]] = []

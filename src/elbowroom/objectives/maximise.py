@@ -21,6 +21,8 @@ from elbowroom.shapes import MASK, Scope
 
 Statistics = dict[str, Tensor]
 
+SMALLEST = 1e-18  # of scales without a floor; float32 still holds its square
+
 
 class Maximiser:
     """Gathers sums over weighted data, in float64, and solves for a part's parameters.
@@ -246,9 +248,9 @@ def set_scale(family: Gaussian, variance: Tensor) -> None:
     if family.scale not in ("shared", "entry"):
         return
     variance = variance.mean() if family.scale == "shared" else variance.view(family.event)
-    scale = variance.clamp_min(1e-12).sqrt()
     # The family's scale is e^s + minimum.
-    scale = (scale - family.minimum).clamp_min(1e-3 * max(family.minimum, 1e-3))
+    scale = variance.clamp_min(0).sqrt() - family.minimum
+    scale = scale.clamp_min(max(1e-3 * family.minimum, SMALLEST))
     family.log_scale.copy_(scale.log())
 
 

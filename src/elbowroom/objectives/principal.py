@@ -32,6 +32,8 @@ class PrincipalComponents(Bound):
         Probabilistic Principal Component Analysis (Tipping, Bishop 1999).
     """
 
+    whole_data = True
+
     def __init__(self, name: str = "x") -> None:
         super().__init__()
         self.name = name
@@ -39,13 +41,10 @@ class PrincipalComponents(Bound):
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         refuse_holes(batch)
-        part = self.part(model)
+        self.part(model)
         if self.training:
             self.waiting.append((model, batch[self.name].flatten(1).double()))
         with torch.no_grad():
-            size, dim = part.net.outputs, part.net.inputs
-            if dim >= size:
-                raise UserError(f"{dim} components of data with {size} entries: give fewer")
             loss = ELBO()(model, batch, step)
         return Loss(loss.total, metrics=loss.metrics)
 
@@ -53,13 +52,16 @@ class PrincipalComponents(Bound):
         """Return the likelihood of the data.
 
         Raises:
-            UserError: it is not an affine Gaussian.
+            UserError: it is not an affine Gaussian, or there are too many components.
         """
         part = model.likelihood.sites[self.name]
         if not isinstance(part, Conditional) or not is_affine_gaussian(part):
             raise UserError("principal components need an affine net and a Gaussian family")
         if model.prior is not None and part.family.scale == "entry":  # type: ignore[attr-defined]
             raise UserError("a noise for each entry makes it factor analysis, which EM fits")
+        size, dim = part.net.outputs, part.net.inputs  # type: ignore[attr-defined]
+        if dim >= size:
+            raise UserError(f"{dim} components of data with {size} entries: give fewer")
         return part
 
     @torch.no_grad()
@@ -68,7 +70,11 @@ class PrincipalComponents(Bound):
         waiting, self.waiting = self.waiting, []
         if not waiting or (flag is not None and bool(flag)):
             return
-        model, x = waiting[0][0], torch.cat([x for _, x in waiting])
+        self.solve(waiting[0][0], torch.cat([x for _, x in waiting]))
+
+    @torch.no_grad()
+    def solve(self, model: Model, x: Tensor) -> None:
+        """Set the parameters to those of data ``(N, D)``, computed in their precision."""
         part, mean = self.part(model), x.mean(0)
         values, vectors = spectrum(x - mean)
         dim = part.net.inputs

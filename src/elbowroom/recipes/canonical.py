@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from elbowroom.conditional import Conditional, Product
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
+from elbowroom.families.categorical import at_least_one
 from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.gradients.cubature import Cubature
 from elbowroom.model import Model
@@ -16,7 +15,7 @@ from elbowroom.objectives.em import ExpectationMaximisation
 from elbowroom.posteriors.exact_views import ExactViews
 from elbowroom.priors.standard import StandardNormal
 from elbowroom.recipes.base import Recipe
-from elbowroom.recipes.classical import filled_by_means, whole
+from elbowroom.recipes.classical import filled_by_means, whole, widen
 from elbowroom.shapes import MASK, Batch
 
 
@@ -38,6 +37,7 @@ def probabilistic_cca(
             f"{spec.name} has {len(spec.modalities)} modalities; canonical correlations are of two"
         )
     views = {name: spec.of(name) for name in spec.modalities}
+    at_least_one("latent_dim", latent_dim)
     small = min(one.size for one in views.values())
     if latent_dim > small:
         raise UserError(f"latent_dim={latent_dim}: the smaller view has {small} entries")
@@ -49,11 +49,9 @@ def probabilistic_cca(
     )
     posterior = ExactViews(likelihood, latent_dim)
     model = Model(StandardNormal(latent_dim), likelihood, posterior)
+    widen(model, data)
     formula = CanonicalCorrelation(list(views), ridge)
     if data is None or not any(name + MASK in data for name in views):
         return Recipe(model, formula, whole(spec, 1))
-    like = next(model.parameters())
-    filled = {name: filled_by_means(data, name).to(like) for name in views}
-    formula(model, filled, torch.zeros(()))
-    formula.commit()
+    formula.solve(model, [filled_by_means(data, name).flatten(1) for name in views])
     return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))

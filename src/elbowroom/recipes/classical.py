@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from elbowroom.arguments import not_negative
 from elbowroom.conditional import Conditional, Product
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError, unknown
-from elbowroom.families.categorical import CategoricalCodes
+from elbowroom.families.categorical import CategoricalCodes, at_least_one
 from elbowroom.families.components import Components
 from elbowroom.families.delta import Delta
 from elbowroom.families.location_scale import Gaussian
@@ -25,6 +26,8 @@ from elbowroom.recipes.base import INTEGERS, QUANTISATION, Recipe
 from elbowroom.shapes import MASK, Batch
 
 SOLVERS = ("auto", "formula", "em")
+SHARE = 1e-6  # of the data's standard deviation is the smallest scale; of variance, a ridge
+ROUNDING = 1e-12  # of a column's mean: what varies less is constant
 
 
 def pca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recipe:
@@ -37,7 +40,8 @@ def pca(spec: DataSpec, data: Batch | None = None, latent_dim: int = 2) -> Recip
     """
     if spec.missing:
         raise UserError(f"{spec.name} has holes, and a code is of whole rows; take ppca, or fa")
-    p = Gaussian(spec.shape, scale="shared", minimum=floor(spec))
+    at_least_one("latent_dim", latent_dim)
+    p = Gaussian(spec.shape, scale="shared", minimum=floor(spec, data))
     model = Model(
         prior=None,
         likelihood=Conditional(MLP(latent_dim, [], spec.size), p, "z"),
@@ -63,14 +67,13 @@ def ppca(
         raise unknown("solver", solver, SOLVERS)
     if solver == "formula" and spec.missing:
         raise UserError(f"{spec.name} has holes, for which there is no formula; take solver=em")
-    model, formula = linear(spec, latent_dim, "shared"), PrincipalComponents()
+    model, formula = linear(spec, latent_dim, "shared", data), PrincipalComponents()
     if solver == "formula" or (solver == "auto" and not spec.missing):
         return Recipe(model, formula, whole(spec, 1))
     if data is not None and solver == "em":
-        begin_at_moments(model, spec, data)
+        begin_at_moments(model, data)
     elif data is not None:
-        formula(model, {"x": filled_by_means(data).to(next(model.parameters()))}, torch.zeros(()))
-        formula.commit()
+        formula.solve(model, filled_by_means(data).flatten(1))
     return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))
 
 
@@ -82,9 +85,9 @@ def factor_analysis(spec: DataSpec, data: Batch | None = None, latent_dim: int =
         data: training columns by name, to begin at their means and deviations.
         latent_dim: number of factors.
     """
-    model = linear(spec, latent_dim, "entry")
+    model = linear(spec, latent_dim, "entry", data)
     if data is not None:
-        begin_at_moments(model, spec, data)
+        begin_at_moments(model, data)
     return Recipe(model, ExpectationMaximisation(Cubature()), whole(spec, 300))
 
 
@@ -93,7 +96,7 @@ def gaussian_mixture(
     data: Batch | None = None,
     components: int = 10,
     covariance: str = "full",
-    ridge: float = 1e-6,
+    ridge: float | None = None,
 ) -> Recipe:
     """A mixture of Gaussians by EM, begun at k-means.
 
@@ -102,10 +105,19 @@ def gaussian_mixture(
         data: training columns by name, to begin at.
         components: K.
         covariance: full or diagonal.
-        ridge: added to the variances; of integers a rounding error's at least.
+        ridge: added to the variances, in the data's units squared; None is a millionth of their
+            mean variance. Of integers it is a rounding error's at least.
     """
-    ridge = max(floor(spec) ** 2, ridge)
-    parts = Components(spec.shape, components, covariance, ridge=ridge)
+    least = floor(spec, data)
+    if ridge is None:
+        ridge = least**2 if spec.kind in INTEGERS else least**2 / SHARE
+    not_negative("ridge", ridge)
+    if data is not None and components > len(data["x"]):
+        raise UserError(
+            f"{components} components of {len(data['x'])} training rows: give as many at most"
+        )
+    parts = Components(spec.shape, components, covariance, ridge=max(least**2, ridge))
+    widen(parts, data)
     if data is not None:
         begin_at_clusters(parts, data)
     model = Model(
@@ -113,19 +125,45 @@ def gaussian_mixture(
         likelihood=parts,
         posterior=Bayes(components),
     )
+    widen(model, data)
     return Recipe(model, ExpectationMaximisation(Enumerate()), whole(spec, 200))
 
 
-def linear(spec: DataSpec, latent_dim: int, scale: str) -> Model:
+def linear(spec: DataSpec, latent_dim: int, scale: str, data: Batch | None) -> Model:
     """Compose ``z ~ N(0, I)``, ``x|z ~ N(W z + b, Ψ)`` with its exact posterior."""
-    p = Gaussian(spec.shape, scale=scale, minimum=floor(spec))
+    at_least_one("latent_dim", latent_dim)
+    p = Gaussian(spec.shape, scale=scale, minimum=floor(spec, data, each=scale == "entry"))
     likelihood = Conditional(MLP(latent_dim, [], spec.size), p, "z")
-    return Model(StandardNormal(latent_dim), likelihood, Exact(likelihood, latent_dim))
+    model = Model(StandardNormal(latent_dim), likelihood, Exact(likelihood, latent_dim))
+    widen(model, data)
+    return model
 
 
-def floor(spec: DataSpec) -> float:
-    """Return the smallest scale: a rounding error's for integers, next to nothing otherwise."""
-    return QUANTISATION if spec.kind in INTEGERS else 1e-6
+def widen(module: nn.Module, data: Batch | None) -> None:
+    """Put a module in float64 where data are, so that large means begin with all their digits."""
+    if data is not None and any(v.dtype == torch.float64 for v in data.values()):
+        module.double()
+
+
+def floor(spec: DataSpec, data: Batch | None, each: bool = False) -> float:
+    """Return the smallest scale: a rounding error's for integers, else a millionth of the data's.
+
+    Args:
+        spec: what is known of the data.
+        data: training columns by name; without them their standard deviation is taken for 1.
+        each: whether every column has its scale: a millionth of the smallest standard deviation,
+            and not of all columns' root mean square. Columns that are constant do not count.
+    """
+    if spec.kind in INTEGERS:
+        return QUANTISATION
+    if data is None:
+        return SHARE
+    mean, spread = moments(data)
+    spread = spread[spread > ROUNDING * mean.abs()]
+    if not len(spread):
+        return SHARE
+    size = spread.min() if each else spread.square().mean().sqrt()
+    return float(f"{SHARE * size.item():.3g}")
 
 
 def whole(spec: DataSpec, steps: int) -> dict[str, object]:
@@ -162,15 +200,16 @@ def filled_by_means(data: Batch, name: str = "x") -> Tensor:
     return torch.where(seen, x, mean).view(data[name].shape)
 
 
-def begin_at_moments(model: Model, spec: DataSpec, data: Batch) -> None:
+def begin_at_moments(model: Model, data: Batch) -> None:
     """Set means and scales to those of what is observed, and the weights to small ones of them."""
     mean, spread = moments(data)
-    part, spread = model.likelihood.sites["x"], spread.clamp_min(floor(spec))
+    part = model.likelihood.sites["x"]
+    spread = spread.clamp_min(part.family.minimum)
     with torch.no_grad():
         part.net.layers[-1].bias.copy_(mean)
         part.net.layers[-1].weight.mul_(spread.unsqueeze(1))
         shared = part.family.scale == "shared"
-        spread = spread.square().mean().sqrt() if shared else spread.view(spec.shape)
+        spread = spread.square().mean().sqrt() if shared else spread.view(part.family.event)
         part.family.log_scale.copy_(spread.log())
 
 

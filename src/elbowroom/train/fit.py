@@ -72,6 +72,7 @@ def fit(
             model, objective, chosen, players = prepared(
                 inference, model, objective, train, chosen, players
             )
+        refuse_parts(objective, train, chosen)
         model.to(device).train()
         objective.to(device).train()
         same_start(model)
@@ -85,6 +86,15 @@ def fit(
             config = run_folder.configuration(model, objective, chosen, data, describe or {})
             begin(folder, config, overwrite, loop)
         return loop.run()
+
+
+def refuse_parts(objective: Objective, train: Any, chosen: Settings) -> None:
+    """Raise `UserError` where a step solves for parameters and would see a part of the data."""
+    if objective.whole_data and chosen.batch_size < len(train):
+        raise UserError(
+            f"batch_size={chosen.batch_size}: this model is fitted to all {len(train)} training "
+            "rows at once, by a formula; leave batch_size out, and to save memory give accumulate"
+        )
 
 
 def prepared(

@@ -24,6 +24,7 @@ from elbowroom.recipes import RECIPES, recipe
 from elbowroom.recipes.base import Recipe
 from elbowroom.schedules import Cosine, Schedule
 from elbowroom.shapes import Batch
+from elbowroom.train.fit import refuse_parts
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import Players
 from elbowroom.workflow.configuration import Tree
@@ -65,6 +66,7 @@ def make(tree: Tree) -> Plan:
     settings, players = settings_for(tree, made), None
     if tree["inference"] is not None:
         settings, players = infer(tree, made, splits, settings)
+    refuse_parts(made.objective, splits.train, settings)
     trial(made, splits, tree["seed"])
     tree = {**tree, "evaluate": {**made.evaluation, **tree["evaluate"]}}
     return Plan(tree, splits, made, settings, players)
