@@ -46,7 +46,11 @@ def test_a_configuration_says_it_too(csv: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("em", "Kinds: joint ("), ("per-dautm", "Did you mean 'per-datum'?")],
+    [
+        ("em", "Kinds: joint ("),
+        ("per-dautm", "Did you mean 'per-datum'?"),
+        ("amortized", "Did you mean 'amortised'?"),
+    ],
 )
 def test_unknown_kinds_are_listed(csv: Path, name: str, says: str) -> None:
     done = run("fit", csv, "--inference", name)
