@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 import elbowroom as er
 from elbowroom.data.spec import DataSpec
+from elbowroom.data.statistics import column_statistics
 from elbowroom.errors import UserError
 from elbowroom.evaluate.conditional import conditional
 from elbowroom.recipes import recipe
+from elbowroom.workflow.imputing import impute
+from elbowroom.workflow.plan import refuse_other_data
 from oracles import holes, linear_gaussian
 
 X = linear_gaussian.sample(linear_gaussian.random_model(4, 1, seed=1), 80, seed=2)
@@ -126,3 +130,23 @@ def test_next_to_no_noise_leaves_the_posterior_exact() -> None:
         part.family.log_scale.fill_(math.log(1e-6))
     found = conditional(model, {"x": x, "x.mask": seen})["x"]
     torch.testing.assert_close(found.mean[:20], x[:20], atol=1e-4, rtol=0)
+
+
+def test_codes_without_a_prior_fill_no_holes(tmp_path: Path) -> None:
+    splits = er.data.load(X, seed=0)
+    found = recipe("pca")(splits.spec, splits.train.columns)
+    er.fit(found.model, splits, found.objective, out=tmp_path / "run", **found.settings)
+    with pytest.raises(UserError, match="no distribution to fill holes from"):
+        impute(tmp_path / "run", "table.csv", tmp_path / "filled.csv", samples=10)
+
+
+def test_large_numbers_are_not_called_constant_without_a_word() -> None:
+    with pytest.raises(UserError, match="subtract a constant"):
+        column_statistics(torch.tensor([[1e9], [1e9 + 2]], dtype=torch.float64))
+    with pytest.raises(UserError, match=r"drop=\[.*\]\.$"):
+        column_statistics(torch.ones(5, 1))
+
+
+def test_a_table_is_no_two_views() -> None:
+    with pytest.raises(UserError, match=r"pcca takes several modalities, which X does not hold"):
+        refuse_other_data("pcca", DataSpec("X", "real", (4,)))

@@ -141,8 +141,10 @@ def test_conditions_come_from_data() -> None:
     assert torch.equal(found.data["c"], c)
     with pytest.raises(UserError, match="given c, which simulated data need too"):
         calibration(model, 50)
-    with pytest.raises(UserError, match="given for 500 data"):
-        calibration(model, 501, given={"c": c})
+    more = calibration(model, 600, 19, given={"c": c}, seed=1)
+    assert len(more.data["c"]) == 600
+    assert set(more.data["c"].flatten().tolist()) <= set(c.flatten().tolist())
+    assert more.p_value > 0.01
 
 
 def test_what_cannot_be_calibrated_is_refused() -> None:

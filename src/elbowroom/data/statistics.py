@@ -12,6 +12,12 @@ from elbowroom.data.raw import listed
 from elbowroom.data.stream import StreamDataset
 from elbowroom.errors import UserError
 
+LARGE = 1e5
+TOO_LARGE = (
+    "Numbers this large vary by less than float32 can tell, 1e-7 of their size; if they do vary, "
+    "subtract a constant from them."
+)
+
 
 def column_statistics(
     x: Tensor | Dataset | StreamDataset, columns: Sequence[str] | None = None
@@ -36,10 +42,12 @@ def column_statistics(
     constant = scale <= 1e-7 * mean.abs().clamp_min(1e-30)
     if constant.any():
         positions = constant.flatten().nonzero().flatten().tolist()
+        large = (mean.abs()[constant] > LARGE).any()
+        hint = f" {TOO_LARGE}" if large else ""
         names = listed([str(columns[i]) if columns else f"column {i + 1}" for i in positions])
         raise UserError(
             f"constant over the {len(x)} training rows, so without a density: {names}. "
-            f"Leave out with drop=[{names}]."
+            f"Leave out with drop=[{names}].{hint}"
         )
     return mean.float(), scale.float()
 

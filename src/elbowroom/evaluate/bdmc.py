@@ -68,13 +68,13 @@ def bidirectional(
         settings: numbers of distributions and chains, start and schedule; both ways share them,
             and the step sizes.
         given: data whose first rows give conditions and masks, where the model or its data have
-            any.
+            any; drawn from them with replacement where more are to be simulated.
         seed: seed of data and draws.
         rows: most particles that are decoded at once; None is what fits the processor's cache.
         progress: called with the number of data done, and the share done of those under way.
 
     Raises:
-        UserError: the model cannot be annealed; there are fewer data to take conditions from.
+        UserError: the model cannot be annealed.
 
     References:
         Sandwiching the marginal likelihood using bidirectional Monte Carlo (arXiv:1511.02543).
@@ -109,7 +109,7 @@ def simulated(model: Model, count: int, given: Data | None, seed: int) -> Batch:
     """Return latents and data from the model, with the conditions and masks of given data.
 
     Raises:
-        UserError: there are too few of these, or none to simulate.
+        UserError: there are none to simulate.
     """
     if count < 1:
         raise UserError(f"count={count}: at least 1 datum is simulated")
@@ -122,16 +122,20 @@ def simulated(model: Model, count: int, given: Data | None, seed: int) -> Batch:
 
 
 def beside(model: Model, given: Data, count: int, seed: int) -> Batch:
-    """Return conditions and masks of the first `count` data, if there are any."""
+    """Return conditions and masks, if there are any: those of the first `count` data.
+
+    Of fewer data they are drawn with replacement: latents and data are simulated anew for each.
+    """
     rows = as_rows(given)
     masks = {name + MASK for name in model.likelihood.names}
     first = next(batches(Subset(rows, torch.arange(1)), 1, seed, model.device))
     kept = [name for name in first if name in masks or name in model.conditions]
     if not kept:
         return {}
+    index = torch.arange(count)
     if len(rows) < count:
-        raise UserError(f"count={count}, but conditions and masks are given for {len(rows)} data")
-    parts = [*batches(Subset(rows, torch.arange(count)), count, seed, model.device)]
+        index = torch.randint(len(rows), (count,), generator=torch.Generator().manual_seed(seed))
+    parts = [*batches(Subset(rows, index), count, seed, model.device)]
     return {name: torch.cat([part[name] for part in parts]) for name in kept}
 
 

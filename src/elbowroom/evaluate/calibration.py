@@ -77,7 +77,7 @@ def calibration(
         count: N, data to simulate.
         draws: L, of the posterior per datum.
         given: data whose first rows give conditions and masks, where the model or its data have
-            any.
+            any; drawn from them with replacement where more are to be simulated.
         pool: above 1, each datum's L draws are chosen from ``pool · L`` particles in proportion to
             ``p(x, z) / q(z|x)``: what is judged is importance resampling.
         seed: seed of data and draws.

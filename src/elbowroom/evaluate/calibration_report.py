@@ -36,7 +36,8 @@ def calibrate(
         splits: the data; the test part gives conditions and masks, where there are any.
         draws: of the posterior per datum.
         seed: seed of data and draws.
-        limit: how many data to simulate; None is 1000, or as many as have conditions.
+        limit: how many data to simulate; None is 1000, or as many as have conditions. Of fewer
+            data conditions and masks are drawn with replacement.
         progress: called with the method, data done, and data in all.
 
     Returns:

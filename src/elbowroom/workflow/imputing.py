@@ -14,6 +14,7 @@ from elbowroom.data.refill import refill
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.evaluate.imputation import impute as fill
+from elbowroom.train import run_folder
 from elbowroom.train.files import write_atomically
 from elbowroom.workflow.encoding import whole
 from elbowroom.workflow.export import prepared, write
@@ -52,6 +53,7 @@ def impute(
     for path in files:
         if path.exists() and not overwrite:
             raise UserError(f"{path} exists already; choose another --out, or --overwrite")
+    refuse_codes(folder)
     model, data, spec = whole(folder, source)
     if set(model.likelihood.names) != {"x"} or "x" not in data.columns:
         raise UserError("holes are filled in tables; this model is of several variables")
@@ -71,6 +73,16 @@ def impute(
         "filled": int(found.absent.sum()),
         "effective_sample_size": size,
     }
+
+
+def refuse_codes(folder: Path) -> None:
+    """Raise `UserError` for a model of codes without a prior, before any data are read."""
+    model = run_folder.load(folder)
+    if model.prior is None and model.posterior is not None:
+        raise UserError(
+            f"{folder}: this model has codes and no prior, so no distribution to fill holes from; "
+            "take the run of one with a prior (for PCA, its probabilistic form)"
+        )
 
 
 def files_of(out: Path, multiple: int) -> list[Path]:

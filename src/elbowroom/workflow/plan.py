@@ -183,9 +183,16 @@ def refuse_other_data(name: str, spec: DataSpec) -> None:
     for kind, words in (("tokens", "sequences"), ("several", "several modalities")):
         takers = [other for other, entry in RECIPES.items() if entry.example == kind]
         if (spec.kind == kind) != (name in takers):
-            what = f"{spec.name} holds {words}" if spec.kind == kind else f"{name} takes {words}"
-            named = f": {', '.join(spec.modalities)}" if spec.kind == kind == "several" else ""
-            raise UserError(f"{what}{named}, for which there are the models {', '.join(takers)}")
+            if spec.kind != kind:
+                raise UserError(
+                    f"{name} takes {words}, which {spec.name} does not hold; give other data, or "
+                    "another --model"
+                )
+            named = f": {', '.join(spec.modalities)}" if kind == "several" else ""
+            raise UserError(
+                f"{spec.name} holds {words}{named}, for which there are the models "
+                f"{', '.join(takers)}"
+            )
 
 
 def training_data(splits: Splits) -> Batch:
