@@ -6,6 +6,7 @@ import math
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from elbowroom.distributions.bernoulli import Bernoulli
@@ -137,5 +138,5 @@ def picture(score: list[float], path: list[float], measured: dict[str, Measured]
     for axis in (left.xaxis, left.yaxis, right.xaxis):
         axis.set_major_formatter(lambda value, place: f"{value:g}")
         axis.set_minor_formatter(lambda value, place: "")
-        axis.get_major_locator().set_params(numticks=4)
+        axis.set_major_locator(LogLocator(numticks=4))
     return figure

@@ -59,7 +59,8 @@ class PrincipalComponents(Bound):
             raise UserError("principal components need an affine net and a Gaussian family")
         if model.prior is not None and part.family.scale == "entry":  # type: ignore[attr-defined]
             raise UserError("a noise for each entry makes it factor analysis, which EM fits")
-        size, dim = part.net.outputs, part.net.inputs  # type: ignore[attr-defined]
+        net: Any = part.net
+        size, dim = net.outputs, net.inputs
         if dim >= size:
             raise UserError(f"{dim} components of data with {size} entries: give fewer")
         return part
