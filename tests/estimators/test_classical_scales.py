@@ -134,7 +134,7 @@ def test_next_to_no_noise_leaves_the_posterior_exact() -> None:
 
 def test_codes_without_a_prior_fill_no_holes(tmp_path: Path) -> None:
     splits = er.data.load(X, seed=0)
-    found = recipe("pca")(splits.spec, splits.train.columns)
+    found = recipe("pca")(splits.spec, {"x": torch.from_numpy(X)})
     er.fit(found.model, splits, found.objective, out=tmp_path / "run", **found.settings)
     with pytest.raises(UserError, match="no distribution to fill holes from"):
         impute(tmp_path / "run", "table.csv", tmp_path / "filled.csv", samples=10)

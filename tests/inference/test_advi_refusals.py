@@ -144,7 +144,10 @@ PARAMETERS = {
     "start shape": (Parameter((2,), start=1.0), r"shape \(2,\), its start \(\)"),
     "start outside": (Parameter((), "positive", start=-1.0), "starts outside its support"),
     "no parameter": ((3,), "give an er.Parameter"),
-    "shape": (Parameter("positive"), "the support is the second argument"),
+    "shape": (
+        Parameter("positive"),  # type: ignore[arg-type]
+        "the support is the second argument",
+    ),
     "start's type": (Parameter(start="a"), "starts at 'a': that holds no numbers"),
     "several": (Parameter((2,), CAT), "cat joins several supports"),
     "stacked": (Parameter((2,), constraints.stack([constraints.positive] * 2)), "stack joins"),
