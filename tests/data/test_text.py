@@ -142,7 +142,7 @@ def test_a_text_file_of_numbers_is_a_table_unless_said_otherwise(tmp_path: Path)
         ("s.txt", b"\n \n", "holds no sentences"),
         ("s.txt", np.random.default_rng(0).bytes(3000), "bytes that are not utf-8"),
         ("s.txt", b"one word\nzero\0byte\n", "line 2 holds a zero byte"),
-        ("s.txt.gz", gzip.compress(b"a b\n" * 900)[:-20], "cut short"),
+        ("s.txt.gz", gzip.compress(b"a b\n" * 900, mtime=0)[:-20], "cut short"),
         ("s.smi", b"", "empty"),
         ("s.smi", b"\n", "holds no sentences"),
         ("s.smi", b"?!? 1\n" * 20, "20 of 20 lines cannot be read as smiles"),
