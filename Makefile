@@ -13,8 +13,8 @@ endif
 
 # One thread a test: small torch programs that share cores slow each other down.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-# A file's tests share what they trained, so that a file stays with one process.
-ABREAST := -n auto --maxprocesses 8 --dist loadfile
+# Neighbours share what they trained, so each process begins with a share of the tests in their order.
+ABREAST := -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo test test-slow bench reproduce gallery lint docs clean
 .DEFAULT_GOAL := test
