@@ -83,8 +83,11 @@ def test_conditions_and_masks_are_taken_from_data() -> None:
         cov = weight[seen, :2] @ weight[seen, :2].T + torch.eye(int(seen.sum()))
         p = torch.distributions.MultivariateNormal(loc, cov).log_prob(found.data["x"][row, seen])
         assert abs(found.lower.values[row] - p) < 1.5
-    with pytest.raises(UserError, match="given for 8 data"):
-        bidirectional(model, 9, SMALL, given=given)
+    more = bidirectional(model, 12, SMALL, given=given).data  # whole rows, some of them again
+    rows = torch.cat([more["y"], more["x.mask"].double()], 1)
+    known = torch.cat([y, mask.double()], 1)
+    assert len(rows) == 12
+    assert (rows.unsqueeze(1) == known).all(-1).any(1).all()
     with pytest.raises(UserError, match="at least 1"):
         bidirectional(model, 0, SMALL)
 

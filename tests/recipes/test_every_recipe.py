@@ -33,11 +33,9 @@ def made(name: str) -> tuple[Recipe, object]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_trains_keeps_samples_and_is_evaluated(name: str, tmp_path: Path) -> None:
     one, splits = made(name)
-    settings = {
-        **one.settings,
-        "steps": 20,
-        "batch_size": min(16, one.settings.get("batch_size", 16)),
-    }
+    settings = {**one.settings, "steps": 20}
+    if not one.objective.whole_data:
+        settings["batch_size"] = min(16, one.settings.get("batch_size", 16))
     folder = tmp_path / "run"
     history = er.fit(one.model, splits, one.objective, out=folder, **settings)
     assert history.rows[-1]["step"] == 20
