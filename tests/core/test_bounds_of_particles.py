@@ -340,3 +340,5 @@ def test_a_particle_of_weight_zero_has_a_signal_too() -> None:
 def test_particles_are_counted_in_whole_numbers(samples: object) -> None:
     with pytest.raises(UserError, match="whole number"):
         er.IWAE(samples)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="outer"):
+        er.MultipleIWAE(samples, 2)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from elbowroom.arguments import at_least
 from elbowroom.conditional import LOW_PRECISION
 from elbowroom.distributions.autoregressive_pixels import AutoregressivePixels
 from elbowroom.errors import UserError
@@ -93,8 +94,7 @@ class PixelCNN(Family):
             ("channels", channels, 1), ("layers", layers, 1), ("context", context, 0),
             ("places", places, 0),
         ):  # fmt: skip
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise UserError(f"{name}={value}: it is a whole number of at least {least}")
+            at_least(name, value, least)
         if not temperature > 0:
             raise UserError(f"temperature={temperature}: it is a positive number")
         self.entries, self.channels, self.layers = entries, channels, layers

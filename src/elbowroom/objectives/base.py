@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from elbowroom.arguments import positive
 from elbowroom.draw import Draw, Measure
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient
@@ -82,8 +83,7 @@ class Bound(Objective):
         weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-            raise UserError(f"samples={samples}: it is a whole number of at least 1")
+        positive("samples", samples)
         self.samples, self.gradient, self.weights = samples, gradient, weights
         self.default = Pathwise()
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from elbowroom.arguments import positive
 from elbowroom.draw import Draw, Measure
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient
@@ -49,8 +50,7 @@ class MultipleIWAE(ParticleBound):
         weights: Mapping[str, float] | None = None,
     ) -> None:
         for name, count in (("outer", outer), ("inner", inner)):
-            if count < 1:
-                raise UserError(f"{name}={count}: it is a whole number of at least 1")
+            positive(name, count)
         super().__init__(outer * inner, gradient, weights)
         self.outer, self.inner = outer, inner
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from elbowroom.arguments import positive
 from elbowroom.draw import Draw, Measure
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient
@@ -123,8 +124,7 @@ def proposed(draw: Draw, log_w: Tensor) -> Measure:
 
 def log_uniform(partitions: int, first: float) -> list[float]:
     """Return the points between 0 and 1, from `first` on evenly spaced on a logarithmic scale."""
-    if isinstance(partitions, bool) or not isinstance(partitions, int) or partitions < 1:
-        raise UserError(f"partitions={partitions}: it is a whole number of at least 1")
+    positive("partitions", partitions)
     if not 0 < first < 1:
         raise UserError(f"first={first}: it lies between 0 and 1, as 0.1 does")
     return [first ** (1.0 - k / (partitions - 1)) for k in range(partitions - 1)]
