@@ -52,6 +52,8 @@ class Particles:
         log_measure: ``(k·S, B or 1)``, or None for ``1/k`` each. A point of measure zero, -∞, is
             no particle: the model is evaluated there for the gradient alone.
         noise: what they were made of, ``(n·S, B, *event)``, where their estimator will ask.
+        log_path: ``(k·S, 1)``, how those of them average through which a gradient flows though
+            none flows through particles: relaxed states, which have measure zero.
     """
 
     value: Tensor
@@ -59,6 +61,7 @@ class Particles:
     log_q: Tensor | None = None
     log_measure: Tensor | None = None
     noise: Tensor | None = None
+    log_path: Tensor | None = None
 
 
 @dataclass
@@ -151,7 +154,8 @@ class Site:
             divergence does not hold.
         particles: what was drawn, before latents drawn later multiplied it.
         later: ``(S, B or 1)``, how the particles of latents drawn later average for each of this
-            one's, as logarithms, or None where each of its own got a single one.
+            one's, as logarithms, or None where each of its own got a single one. For points of
+            measure zero it is how relaxed states of later latents average, where there are any.
         cut: whether a latent was drawn from this one without a path for the gradient.
     """
 
@@ -172,6 +176,11 @@ class Site:
     def scored(self) -> bool:
         """Whether its gradient does not flow through its particles."""
         return self.gradient is not None and not self.gradient.differentiable
+
+    @property
+    def smooth(self) -> bool:
+        """Whether a gradient flows through relaxed states that were drawn beside its particles."""
+        return self.particles is not None and self.particles.log_path is not None
 
     @property
     def log_q(self) -> Tensor:
@@ -214,20 +223,27 @@ class Site:
                 "has no probability of: it needs an ELBO whose KL term has a formula, or hard=True"
             )
 
-    def repeat(self, times: int, log_measure: Tensor | None = None) -> None:
-        """Follow particles that multiplied, ``(S, ...) -> (times·S, ...)``, and how they average.
-
-        Args:
-            times: how many there are now of each.
-            log_measure: ``(times·S, B or 1)``, or None for ``1/times`` each.
-        """
-        rows = len(self.value)
+    def repeat(self, after: Particles) -> None:
+        """Follow a later latent's particles, ``(S, ...) -> (k·S, ...)``, and how they average."""
+        rows, times, log_measure = len(self.value), after.multiplicity, self.seen(after)
         self.given_log_q = self.log_q.repeat(times, 1)
         self.value = self.value.repeat(times, *[1] * (self.value.dim() - 1))
         fresh = self.given_log_q.new_full((1, 1), -math.log(times))
         fresh = fresh if log_measure is None else log_measure
         before = self.later
         self.later = fresh if before is None else fresh + before.expand(rows, -1).repeat(times, 1)
+
+    def seen(self, after: Particles) -> Tensor | None:
+        """Return how a later latent's particles average for each of this one's, ``(k·S, B or 1)``.
+
+        A point of this one that is no particle takes the relaxed ones: what is made of it need
+        not be a mean over states, but a gradient has to flow from there to here.
+        """
+        own = None if self.particles is None else self.particles.log_measure
+        if after.log_path is None or after.log_measure is None or own is None:
+            return after.log_measure
+        absent = (own == -math.inf).repeat(len(after.value) // len(own), 1)
+        return torch.where(absent, after.log_path, after.log_measure)
 
 
 def score(q: Distribution, value: Tensor) -> Tensor:

@@ -138,8 +138,8 @@ class LogitGradient(Gradient):
         if self.smooth and site.cut and self.controls(q):
             raise UserError(
                 f"{name}() differentiates through relaxed states, and a latent that is drawn from "
-                "this one by a score function cuts the path; take DisARM(), MuProp() or "
-                "ScoreFunction() for this one"
+                "this one by a score function cuts the path; take REBAR() or RELAX() for that one "
+                "too, or DisARM(), MuProp() or ScoreFunction() for this one"
             )
         return q
 

@@ -30,6 +30,9 @@ class REBAR(LogitGradient):
     learn to lower the variance. Where f hardly differs between states that is no help: the
     covariance with ``f ∇ log q`` is in proportion to c(0), that of a half (RELAX can move it).
 
+    Where other latents are drawn from this one, f in c is that of their relaxed states, drawn
+    from the relaxed state of this one: they need REBAR or RELAX too, or a path of their own.
+
     Args:
         temperature: τ at the start.
         scale: η at the start.
@@ -54,11 +57,15 @@ class REBAR(LogitGradient):
         self.factor = nn.Parameter(torch.tensor(float(scale)))
 
     def points(self, q: Finite, samples: int) -> Particles:
-        noise = noisy(q.detached(), samples).clamp(-FAR, FAR).requires_grad_()
+        # In the graph: a latent that q was given may ask for the way from its own relaxed states.
+        noise = noisy(q, samples).clamp(-FAR, FAR)
         scores = noise * (-self.log_temperature).exp()
         soft = scores.sigmoid() if isinstance(q, Bernoulli) else scores.softmax(-1)
         value, log_measure = points_and_measure(as_state(q, noise), soft, samples)
-        return Particles(value, 2 * samples, log_measure=log_measure, noise=noise)
+        log_path = log_measure.roll(len(soft), 0)
+        return Particles(
+            value, 2 * samples, log_measure=log_measure, noise=noise, log_path=log_path
+        )
 
     def estimate(self, site: Site, q: Finite, signal: Tensor, scope: Scope) -> Tensor:
         assert site.particles is not None

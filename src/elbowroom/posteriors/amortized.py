@@ -74,7 +74,7 @@ class Amortized(Posterior):
         names = list(draw.sites)
         for name in names[:-1]:
             after = (draw.sites[other] for other in self.downstream(name, names))
-            draw.sites[name].cut = any(site.scored for site in after)
+            draw.sites[name].cut = any(site.scored and not site.smooth for site in after)
 
     def log_prob(self, latents: Scope, scope: Scope) -> Tensor:
         hidden = {name + MASK for name in latents}
@@ -121,7 +121,7 @@ def extend(draw: Draw, particles: Particles) -> None:
     k, earlier = particles.multiplicity, draw.measure.log
     if k > 1:
         for name, site in draw.sites.items():
-            site.repeat(k, particles.log_measure)
+            site.repeat(particles)
             draw.scope[name] = site.value
     if particles.log_measure is None and earlier is None:
         return

@@ -65,7 +65,7 @@ def discrete_vae(
         networks: auto, mlp, conv or resnet.
         act: nonlinearity.
         gradient: reinforce; reinforce with a baseline: leave-one-out, nvil, running-mean or
-            optimal-constant; mu-prop; rebar or relax, of one layer; arm or disarm, of bits;
+            optimal-constant; mu-prop; rebar or relax; arm or disarm, of bits;
             vimco, which is for the importance-weighted bound; or biased ones: gumbel or
             straight-through.
         temperature: of the Gumbel-softmax relaxation; REBAR and RELAX learn theirs from there.

@@ -23,7 +23,7 @@ from elbowroom.schedules import Linear
 
 SAMPLES = {"leave-one-out": 4, "vimco": 4, "arm": 2, "disarm": 2}
 """Particles per datum, where it is not 1: what compares them needs several."""
-PAIRS, SMOOTH = ("arm", "disarm"), ("rebar", "relax")
+PAIRS = ("arm", "disarm")
 WIDTH = 100
 Makers = Mapping[str, Callable[[], Gradient]]
 
@@ -71,7 +71,7 @@ def gradient_for(
         temperature: of relaxed states.
 
     Raises:
-        UserError: there is none; it is for bits, or for one layer.
+        UserError: there is none; it is for bits.
     """
     several = len(sizes) > 2
     made = {
@@ -85,11 +85,6 @@ def gradient_for(
         raise UserError(
             f"gradient={name} sets pairs of bits against each other, and latent={latent} has no "
             "bits; take leave-one-out, rebar or gumbel"
-        )
-    if name in SMOOTH and several:
-        raise UserError(
-            f"gradient={name} needs a path from relaxed states to the bound, which a second layer "
-            "cuts; take layers=1, or disarm, mu-prop, nvil or leave-one-out"
         )
     gradients = {site: by_name[name]() for site, by_name in made.items()}
     return gradients if several else gradients[sizes[1][0]]
