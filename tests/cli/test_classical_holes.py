@@ -44,3 +44,33 @@ def test_a_table_with_holes_is_fitted_and_filled(model: dict[str, Any], tmp_path
     found = conditional(run_folder.load(tmp_path / "run"), batch)["x"].mean.numpy()
     np.testing.assert_allclose(filled, found, atol=6e-5)  # as many digits as the column has
     assert load(str(table)).spec.missing > 0.05
+
+
+@pytest.mark.parametrize("name", ["fa", "gmm", "miwae", "vae"])
+def test_a_row_without_anything_is_filled_with_the_models_mean(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 1)) @ rng.normal(size=(1, 3)) + 0.5 * rng.normal(size=(60, 3)) + 3
+    rows = [[f"{v:.4f}" for v in row] for row in x]
+    rows = [",".join([*row[:2], "" if i % 5 else row[2]]) for i, row in enumerate(rows)]
+    table, full = tmp_path / "table.csv", tmp_path / "full.csv"
+    table.write_text("\n".join(["a,b,c", *rows]) + "\n")
+    size = {} if name == "gmm" else {"latent_dim": 1}
+    request = {"seed": 0, "data": str(table), "train": {"steps": 30}}
+    request["model"] = {"type": name, **size}
+    workflow.fit(plan.make(complete(request)), tmp_path / "run", progress=False)
+    full.write_text("a,b,c\n1.0000,2.0000,3.0000\n,,\n2.0000,1.0000,0.0000\n")
+    found = impute(tmp_path / "run", str(full), tmp_path / "filled.csv", samples=4000)
+    assert (found["rows"], found["filled"]) == (3, 3)
+    filled = np.genfromtxt(tmp_path / "filled.csv", delimiter=",", skip_header=1)[1]
+    model = run_folder.load(tmp_path / "run")
+    if name == "gmm":
+        batch = {"x": torch.zeros(1, 3), "x.mask": torch.zeros(1, 3, dtype=torch.bool)}
+        mean, spread = conditional(model, batch)["x"].mean[0].numpy(), np.zeros(3)
+    else:
+        nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+        decoded = model.decode({"z": torch.tensor(nodes).float().unsqueeze(1)})["x"].numpy()
+        weights = weights / weights.sum()
+        mean = weights @ decoded
+        spread = np.sqrt(weights @ (decoded - mean) ** 2)
+    error = 0 if name in ("fa", "gmm") else spread / found["effective_sample_size"] ** 0.5
+    assert (np.abs(filled - mean) < 4 * error + 1e-3).all()

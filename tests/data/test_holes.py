@@ -130,9 +130,27 @@ def test_a_filled_table_keeps_mark_comma_quotes_and_blank_lines(tmp_path: Path) 
 def test_exponents_and_empty_columns_get_six_digits(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1e-3,\nNA,\n,\n2e-3,\n")
-    filled = refill(path, ("a", "b"), np.array([[0, math.pi], [1 / 3000, 2.0], [0, 5.0]]))
-    # A row of nothing but separators is no row of data.
-    assert filled.decode() == "a,b\n1e-3,3.14159\n0.000333333,2\n,\n2e-3,5\n"
+    filled = refill(path, ("a", "b"), np.array([[0, math.pi], [1 / 3000, 2.0], [4, 3], [0, 5.0]]))
+    assert filled.decode() == "a,b\n1e-3,3.14159\n0.000333333,2\n4,3\n2e-3,5\n"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_rows_of_separators_alone_are_rows_to_fill_but_teach_nothing(
+    separator: str, tmp_path: Path
+) -> None:
+    rows = [",,", "n,a,b", ",,", *(f"{i},{i}.5,{i * i}" for i in range(8)), "", ",", '"","",""']
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(rows).replace(",", separator) + "\n")
+    splits = load(path)
+    assert splits.spec.n_train + splits.spec.n_validation + splits.spec.n_test == 8
+    assert splits.spec.missing == 0
+    assert len(load_like(path, splits.spec)) == 8
+    there = load_like(path, splits.spec, blank=True).columns["x.mask"]
+    assert there.all(1).tolist() == [False, *[True] * 8, False]
+    values = np.arange(30.0).reshape(10, 3)
+    filled = refill(path, ("n", "a", "b"), values).decode().replace(separator, ",").split("\n")
+    expected = [",,", rows[1], "0,1.0,2", *rows[3:12], rows[12], "27,28.0,29", ""]
+    assert filled == expected
 
 
 def test_headless_and_other_tables(tmp_path: Path) -> None:

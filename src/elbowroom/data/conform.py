@@ -46,7 +46,9 @@ def reload(spec: DataSpec) -> Splits:
     return splits
 
 
-def load_like(source: Any, spec: DataSpec, needed: Sequence[str] = ()) -> Dataset:
+def load_like(
+    source: Any, spec: DataSpec, needed: Sequence[str] = (), blank: bool = False
+) -> Dataset:
     """Read all rows of `source`, unsplit and in order, as a model trained on `spec` takes them.
 
     A table is brought to the columns of training by name; further columns are left out. Data of
@@ -57,6 +59,7 @@ def load_like(source: Any, spec: DataSpec, needed: Sequence[str] = ()) -> Datase
         source: see :func:`load`.
         spec: what is known of the training data.
         needed: conditions (``label``, ``batch``) that a model cannot do without.
+        blank: whether rows of a text table that are separators and nothing else are rows too.
 
     Raises:
         UserError: if columns are missing, or shape or values do not fit.
@@ -64,7 +67,8 @@ def load_like(source: Any, spec: DataSpec, needed: Sequence[str] = ()) -> Datase
     size, stored = spec.options.get("size"), isinstance(source, str | Path)
     layer = spec.options.get("layer") if stored and Path(source).suffix == ".h5ad" else None
     kind = "tokens" if spec.kind == "tokens" else None
-    raw = _same_columns(read_source(source, size, layer, kind).raw, spec, needed)
+    raw = read_source(source, size, layer, kind).raw
+    raw = _same_columns(raw if blank else raw.without_blank(), spec, needed)
     columns = {} if spec.kind == "several" else _x(raw, spec)
     columns |= same_beside(raw, spec)
     label = _same_label(raw, spec, "label" in needed)

@@ -104,6 +104,7 @@ def load(
         "stream_above": stream_above if stream_above != STREAM_ABOVE else None,
     }  # fmt: skip
     found = read_source(source, size, layer, kind)
+    found.raw = found.raw.without_blank()  # they teach nothing, and spreadsheets end in them
     raw = select(found.raw, columns, drop, label, batch)
     raw.kind = kind or raw.kind
     raw = raw if most_variable is None else keep_most_variable(raw, most_variable)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ class Raw:
         channels_last: x is ``(N, H, W, C)``; None leaves it to be recognised.
         pictures: x is known to be pictures (an image file, an idx file).
         lines: line of the file on which each row stands, for a table read from text.
+        blank: rows of a text table that are separators and nothing else.
         split: official rows of ``train``, ``test`` and maybe ``validation``, or None.
         n_validation: rows cut from the official training part where it has no validation part.
         note: what a reader noticed and a user should hear.
@@ -48,6 +49,7 @@ class Raw:
     channels_last: bool | None = None
     pictures: bool = False
     lines: Sequence[int] | None = None
+    blank: Sequence[int] = ()
     split: dict[str, np.ndarray] | None = None
     n_validation: int | None = None
     note: str = ""
@@ -67,6 +69,15 @@ class Raw:
         """Name a row for a message: counted from 1, with its line where there is one."""
         line = f" (line {self.lines[index]})" if self.lines is not None else ""
         return f"row {index + 1}{line}"
+
+    def without_blank(self) -> Raw:
+        """Return the same rows but for those that are separators and nothing else."""
+        if not self.blank:
+            return self
+        kept = np.setdiff1d(np.arange(len(self.x)), self.blank)
+        text = {name: [cells[i] for i in kept] for name, cells in self.text.items()}
+        lines = None if self.lines is None else [self.lines[i] for i in kept]
+        return replace(self, x=self.x[kept], text=text, lines=lines, blank=())
 
     def column(self, index: int) -> str:
         """Name a column of x for a message."""

@@ -59,12 +59,12 @@ def unquoted(cell: str) -> str:
 
 
 def records(table: Layout) -> Iterator[list[Span]]:
-    """Yield where the cells of each row stand; rows without anything in them are passed over."""
+    """Yield where the cells of each row stand; an empty line is no row."""
     separator = re.escape(table.separator)
     plain = r"[^ \n]+" if table.separator == " " else rf"[^{separator}\n]*"
     cell = re.compile(rf' *(?:"(?:[^"]|"")*"[^{separator}\n]*|{plain})')
     row: list[Span] = []
-    position = 0
+    position, begun = 0, False
     while position <= len(table.text):
         found = cell.match(table.text, position)
         if found is not None:
@@ -73,7 +73,9 @@ def records(table: Layout) -> Iterator[list[Span]]:
         if table.text[position : position + 1] == table.separator:
             position += 1
             continue
-        if any(table.text[start:stop].strip() for start, stop in row):
+        filled = any(unquoted(table.text[start:stop]) for start, stop in row)
+        if filled or (begun and table.holds(row)):
+            begun = True
             yield row
         row, position = [], position + 1
 

@@ -44,9 +44,15 @@ class Layout:
         """The text with decimal points."""
         return re.sub(r"(?<=\d),(?=\d)", ".", self.text) if self.comma else self.text
 
+    def holds(self, row: Sequence) -> bool:
+        """Whether empty cells are a row in which all is missing: one of several columns."""
+        return len(row) == len(self.names) > 1
+
 
 def read_csv(path: Path) -> Raw:
     """Read a text table: separator, header, byte-order mark and decimal comma are recognised.
+
+    A line of separators alone is a row, named in `Raw.blank`; an empty line is none.
 
     Raises:
         UserError: on bytes that are not text, ragged rows, repeated names, no rows.
@@ -160,14 +166,16 @@ def _numbers_only(
 
 def _cell_by_cell(path: Path, table: Layout) -> Raw:
     """Parse a table that holds text, holes or faults, so that each can be named."""
-    rows, lines, names, separator = [], [], table.names, table.separator
+    rows, lines, blank, names, separator = [], [], [], table.names, table.separator
     with reading(path, "a text table"):
         reader = _reader(io.StringIO(table.numbers), separator, strict=True)
         for row in _named_line(path, reader):
             if separator == " " and row and not row[-1]:
                 row.pop()
             if not any(cell.strip() for cell in row):
-                continue
+                if not rows or not table.holds(row):
+                    continue
+                blank.append(len(rows) - table.header)
             if len(row) != len(names):
                 raise UserError(
                     f"{path.name}: line {reader.line_num} has {len(row)} cells, the first has "
@@ -176,7 +184,9 @@ def _cell_by_cell(path: Path, table: Layout) -> Raw:
             rows.append(row)
             lines.append(reader.line_num)
     columns = [list(cells) for cells in zip(*rows[int(table.header) :])]
-    return from_columns(path.name, names, columns, lines[int(table.header) :])
+    raw = from_columns(path.name, names, columns, lines[int(table.header) :])
+    raw.blank = blank
+    return raw
 
 
 def _named_line(path: Path, reader: Any) -> Iterator[list[str]]:
@@ -223,7 +233,7 @@ def _without_row_numbers(raw: Raw, unnamed: bool) -> Raw:
     """Drop the unnamed first column of consecutive integers that data frames write."""
     if not unnamed or not raw.columns or raw.columns[0] != "column 1" or raw.x.shape[1] < 2:
         return raw
-    first = raw.x[:, 0]
+    first = np.delete(raw.x[:, 0], raw.blank)
     if np.array_equal(first, first[0] + np.arange(len(first))):
         raw.x, raw.columns = raw.x[:, 1:], raw.columns[1:]
         raw.note = "the unnamed column of row numbers was left out"

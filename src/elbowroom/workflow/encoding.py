@@ -24,14 +24,16 @@ from elbowroom.workflow.reevaluate import spec_of
 BATCH = 512
 
 
-def whole(folder: Path, source: str) -> tuple[Model, Any, DataSpec]:
+def whole(folder: Path, source: str, blank: bool = False) -> tuple[Model, Any, DataSpec]:
     """Return the model of a run and all rows of a data set, read as the run's own were.
+
+    With `blank`, rows of a text table that are separators and nothing else are among them.
 
     Raises:
         UserError: there is no such run, or the data do not fit it or lack its conditions.
     """
     spec, model = spec_of(run_folder.read_config(folder)), run_folder.load(folder)
-    data = load_like(source, spec, needed(model))
+    data = load_like(source, spec, needed(model), blank)
     return know(model, data), data, spec
 
 

@@ -37,6 +37,7 @@ def impute(
     Args:
         folder: a run.
         source: the table; its other columns, and cells that are observed, are written as they are.
+            A row of separators alone is filled with what the model expects knowing nothing.
         out: file to write; ``filled.csv`` becomes ``filled-1.csv``, ``filled-2.csv``, … for draws.
         samples: particles per datum.
         multiple: number of draws; 0 writes the mean.
@@ -54,7 +55,7 @@ def impute(
         if path.exists() and not overwrite:
             raise UserError(f"{path} exists already; choose another --out, or --overwrite")
     refuse_codes(folder)
-    model, data, spec = whole(folder, source)
+    model, data, spec = whole(folder, source, blank=True)
     if set(model.likelihood.names) != {"x"} or "x" not in data.columns:
         raise UserError("holes are filled in tables; this model is of several variables")
     if spec.kind == "tokens":
