@@ -160,3 +160,11 @@ def test_a_panel_of_validation_values_alone_has_no_legend_and_no_warning() -> No
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert training_curves(made).axes[0].get_legend() is None
+
+
+def test_an_optimiser_that_had_nothing_to_do_has_no_panels() -> None:
+    """EM and formulae follow no gradient; its norm is logged as zero."""
+    idle = [{**row, "gradient_norm": 0.0} for row in rows()]
+    drawn = titles(training_curves(idle))
+    assert "Bound" in drawn
+    assert not {"Gradient norm", "Learning rate"} & set(drawn)

@@ -113,12 +113,23 @@ def conditional(found: Entries, name: str, given: Sequence[str]) -> Entries:
 
 
 def without_sampling(found: Entries) -> Entries:
-    """Return the figures of a model without latents, whose ``log p(x)`` is no estimate."""
+    """Return the figures of a model whose ``log p(x)`` is no estimate.
+
+    It has no latents, or their exact posterior.
+    """
     of_particles = ("effective_sample_size", "pareto_k")
     kept = {name: entry for name, entry in found.items() if name not in of_particles}
-    if isinstance(kept["log_marginal"], dict):
-        kept["log_marginal"] = {**kept["log_marginal"], "estimator": "exact"}
-    return kept
+    return exactly(kept, "log_marginal")
+
+
+def exactly(found: Entries, name: str) -> Entries:
+    """Note of a figure that nothing of it is left to chance but the choice of the data."""
+    entry = found[name]
+    if not isinstance(entry, dict):
+        return found
+    counted = ("samples", "monte_carlo_error")
+    kept = {key: value for key, value in entry.items() if key not in counted}
+    return {**found, name: {**kept, "estimator": "exact"}}
 
 
 def tail_entries(shape: Tensor) -> Entries:

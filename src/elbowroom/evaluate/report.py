@@ -16,7 +16,7 @@ from elbowroom.evaluate.annealing import path_of
 from elbowroom.evaluate.classification import accuracy, class_sites
 from elbowroom.evaluate.entries import Entries
 from elbowroom.evaluate.latent import active_units, aggregate_posterior
-from elbowroom.evaluate.likelihood import LogMarginal, elbo, log_marginal
+from elbowroom.evaluate.likelihood import LogMarginal, LowerBound, elbo, log_marginal
 from elbowroom.evaluate.particles import Rows, Sampling, Subset, as_rows, batches, frozen
 from elbowroom.evaluate.perplexity import ENTRIES as PERPLEXITIES
 from elbowroom.evaluate.perplexity import perplexity_entries as perplexities
@@ -28,6 +28,10 @@ from elbowroom.shapes import MASK
 Progress = Callable[[str, int, int], None]
 MOST_PAIRED = 2000
 """Data in the aggregate posterior, whose cost is quadratic."""
+
+FEW, ROUNDING = 2, 1e-3
+"""Particles that show whether a posterior is exact, and what its bound may be off by, relatively:
+single precision, of terms that cancel."""
 
 NO_BITS = {"tokens": "sequences differ in length; see the perplexity"}
 """By kind of data, why their entries are no measure."""
@@ -85,6 +89,7 @@ class Evaluation:
         samples: particles per datum.
         seed: seed of the draws.
         progress: see :func:`evaluate`.
+        lower: set by the stage of the bound, where that was averaged without error.
         marginal: set by the stage of that name, for the gap and the perplexity.
         kind: of the data, as the spec calls it.
     """
@@ -97,6 +102,7 @@ class Evaluation:
     progress: Progress | None
     marginal: LogMarginal | None = None
     kind: str = "real"
+    lower: LowerBound | None = None
 
     def run(self) -> dict[str, Any]:
         """Run all stages; return figures, reasons and seconds."""
@@ -131,7 +137,14 @@ class Evaluation:
             self.progress(stage, done, len(self.rows))
 
     def bound(self) -> Entries:
-        found = entries.bound_entries(elbo(self.model, self.rows, seed=self.seed))
+        exact = getattr(self.model.posterior, "exact_by", None)
+        bound = elbo(self.model, self.rows, seed=self.seed, gradient=exact)
+        self.lower = (
+            bound if exact is not None and attained(self.model, self.rows, bound) else None
+        )
+        found = entries.bound_entries(bound)
+        if self.lower is not None:
+            found = entries.exactly(found, "elbo")
         return entries.conditional(found, "elbo", self.model.conditions)
 
     def evidence(self) -> Entries:
@@ -142,7 +155,8 @@ class Evaluation:
         tail = found.get("pareto_k")
         if isinstance(tail, dict) and "advice" in tail and not anneals(self.model, self.rows):
             tail["advice"] = entries.MORE
-        return found if self.model.posterior is not None else entries.without_sampling(found)
+        sampled = self.model.posterior is not None and self.lower is None
+        return found if sampled else entries.without_sampling(found)
 
     def perplexity(self) -> Entries:
         kind = "words" if getattr(self.model.family("x"), "of_words", False) else self.kind
@@ -158,9 +172,13 @@ class Evaluation:
         return entries.gap_entries(self.estimate("training data", self.train), self.marginal)
 
     def estimate(self, stage: str, rows: Rows) -> LogMarginal:
-        """Estimate ``log p(x)`` of one part, telling how far it is."""
+        """Estimate ``log p(x)`` of one part, telling how far it is.
+
+        Of an exact posterior any particle's weight is ``p(x)``.
+        """
+        samples = self.samples if self.lower is None else 1
         return log_marginal(
-            self.model, rows, self.samples, self.seed, progress=lambda done: self.tell(stage, done)
+            self.model, rows, samples, self.seed, progress=lambda done: self.tell(stage, done)
         )
 
     def reconstruction(self) -> Entries:
@@ -185,6 +203,12 @@ class Evaluation:
             ),
             "aggregate_kl": entries.figure(found.kl.values, "nats", n=len(paired)),
         }
+
+
+def attained(model: Model, rows: Rows, bound: LowerBound) -> bool:
+    """Tell whether the bound is ``log p(x)`` of every datum: the posterior is the exact one."""
+    values = log_marginal(model, rows, FEW).values
+    return bool(((values - bound.values).abs() <= ROUNDING * (1.0 + values.abs())).all())
 
 
 def anneals(model: Model, data: Rows) -> bool:

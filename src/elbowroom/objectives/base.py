@@ -41,10 +41,13 @@ class Objective(Part):
             ``"posterior"`` and ``"generator"``, instead of one ``"model"``.
         whole_data: whether a step solves for parameters from its batch alone, so that the batch
             has to be all data.
+        solved_by: how it does: ``"EM"`` in iterations, ``"formula"`` in a single step; None where
+            gradients are followed.
     """
 
     separate: bool = False
     whole_data: bool = False
+    solved_by: str | None = None
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         """Return the loss.

@@ -39,6 +39,7 @@ class CanonicalCorrelation(Objective):
     """
 
     whole_data = True
+    solved_by = "formula"
 
     def __init__(self, views: Sequence[str], ridge: float = 0.0) -> None:
         super().__init__()

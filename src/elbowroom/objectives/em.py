@@ -40,6 +40,7 @@ class ExpectationMaximisation(Bound):
     """
 
     whole_data = True
+    solved_by = "EM"
 
     def __init__(self, gradient: Gradient | Mapping[str, Gradient]) -> None:
         super().__init__(1, gradient)

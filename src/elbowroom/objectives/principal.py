@@ -33,6 +33,7 @@ class PrincipalComponents(Bound):
     """
 
     whole_data = True
+    solved_by = "formula"
 
     def __init__(self, name: str = "x") -> None:
         super().__init__()

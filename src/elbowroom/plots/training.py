@@ -13,6 +13,7 @@ VALIDATION = "validation/"
 SKIPPED = ("step", "epoch")
 FIRST = ("bound", "elbo", "log_likelihood", "kl", "kl_per_dimension", "beta", "loss")
 LAST = ("gradient_norm", "learning_rate", "data_per_second")
+OF_GRADIENTS = ("gradient_norm", "learning_rate")
 NATS = ("bound", "elbo", "log_likelihood", "kl", "kl_per_dimension", "loss")
 TITLES = {
     "bound": "Bound",
@@ -78,7 +79,16 @@ def collect(rows: Sequence[Mapping[str, Any]]) -> list[Panel]:
     for key, one in series.items():
         group = key.removeprefix(VALIDATION).partition("/")[0]
         panels.setdefault(group, Panel(group, [])).series.append(one)
-    return sorted(panels.values(), key=rank)
+    kept = [panel for panel in panels.values() if panel.key not in idle(panels)]
+    return sorted(kept, key=rank)
+
+
+def idle(panels: Mapping[str, Panel]) -> Sequence[str]:
+    """Return the panels of the optimiser where it had nothing to do: EM and formulae."""
+    norm = panels.get("gradient_norm")
+    if norm is None or any(np.any(series.arrays()[1]) for series in norm.series):
+        return ()
+    return OF_GRADIENTS
 
 
 def plottable(value: Any) -> bool:

@@ -111,11 +111,13 @@ def draw_all(model: Model, splits: Splits, folder: Path, seed: int) -> Drawn:
             draw_pictures(artist)
         draw_latents(artist)
     rows = artist.rows
-    artist.draw(
-        "training",
-        "Every term of the objective as training went on.",
-        lambda: curves.training_curves(rows),
-    )
+    if len({row["step"] for row in rows}) > 1:  # a formula takes one
+        artist.draw(
+            "training",
+            "The objective's terms by step: means over the training batches since the point "
+            "before (grey), and over validation data (orange).",
+            lambda: curves.training_curves(rows),
+        )
     return artist.drawn
 
 
@@ -299,7 +301,11 @@ def draw_densities(artist: Artist) -> None:
         return
     parts = [part.take(slice(0, 1000)) for part in (artist.splits.train, artist.splits.test)]
     try:
-        bounds = [elbo(artist.model, part, samples=10, seed=artist.seed) for part in parts]
+        exact = getattr(artist.model.posterior, "exact_by", None)
+        bounds = [
+            elbo(artist.model, part, samples=10, seed=artist.seed, gradient=exact)
+            for part in parts
+        ]
     except UserError:
         return
     train, test = (bound.values.numpy() for bound in bounds)

@@ -40,10 +40,23 @@ def announcement(made: plan.Plan, folder: Path) -> str:
             f"chosen      {chosen or 'as configured'}",
             describe(made.recipe.model, made.recipe.objective),
             *([] if way is None else [f"inference   {listed(way)}"]),
-            f"training    {settings.steps:,} steps of {settings.batch_size}, "
-            f"{settings.optimizer}, {settings.precision}, seed {settings.seed}",
+            f"training    {schooling(made)}, seed {settings.seed}",
             f"run folder  {folder}",
         ]
+    )
+
+
+def schooling(made: plan.Plan) -> str:
+    """Say how parameters come about: by an optimiser's steps, by EM, or by a formula."""
+    settings, solved_by = made.settings, made.recipe.objective.solved_by
+    everything = f"all {len(made.splits.train):,} training data"
+    if solved_by == "formula":
+        return f"by formula, from {everything}"
+    if solved_by is not None:
+        return f"{solved_by}, {settings.steps:,} iterations over {everything}"
+    return (
+        f"{settings.steps:,} steps of {settings.batch_size}, {settings.optimizer}, "
+        f"{settings.precision}"
     )
 
 
@@ -170,13 +183,15 @@ def judge(
     )
     result |= {"part": "test"} if kept else {}
     result["training_seconds"] = {"value": history.seconds, "unit": "s"}
-    if history.best is not None and history.rows:
+    config = run_folder.read_config(folder)
+    made_by = build(config["objective"])
+    if history.best is not None and history.rows and made_by.solved_by != "formula":
         last = history.rows[-1]["step"]
         result["kept_step"] = {"value": history.best_step, "unit": f"of {last:,}"}
+        result["kept_step"] |= {"solved_by": made_by.solved_by} if made_by.solved_by else {}
     write_json(folder / "evaluation.json", result)
     drawn = figures.draw_all(model, judged, folder, tree["seed"])
-    config = run_folder.read_config(folder)
-    text = describe(model, build(config["objective"]))
+    text = describe(model, made_by)
     summary.write(folder, splits.spec, config, result, drawn, text, embed)
     return result
 
