@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import run
+from commands import SMALL, run
+
+from elbowroom.cli.judge import quantities
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +30,50 @@ def test_em_is_no_optimiser(factors: tuple[Path, str, str]) -> None:
     assert "ELBO, exact" in out
 
 
-def test_a_formula_takes_no_steps(csv: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    done = run("fit", csv, "drop=[side]", "latent_dim=1", "--model", "ppca", "--out", folder)
-    assert "training    by formula, from all 32 training data, seed 0" in done.err
+def test_a_formula_takes_no_steps_and_other_data_are_named(
+    csv: Path, factors: tuple[Path, str, str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    given = ("drop=[side,age]", "latent_dim=1", "--model", "ppca", "--seed", 3, "--out", other)
+    done = run("fit", csv, *given)
+    assert "training    by formula, from all 32 training data, seed 3" in done.err
     assert "parameters of" not in done.out
-    assert not (folder / "figures" / "training.png").exists()
+    assert not (other / "figures" / "training.png").exists()
+    refused = run("compare", factors[0], other)
+    assert refused.code == 2
+    for words in (
+        "different data",
+        "columns (age | ",
+        "shape (3 | 2)",
+        "seed of the split (0 | 3)",
+    ):
+        assert words in refused.err
+
+
+def test_a_label_that_no_model_reads_makes_no_other_data(
+    csv: Path, table_run: Path, factors: tuple[Path, str, str], tmp_path: Path
+) -> None:
+    """`table_run` has the label, and a model that does not read it; `factors` has none."""
+    compared = run("compare", table_run, factors[0])
+    assert compared.code == 0, compared.err
+    assert str(factors[0]) in compared.out
+    reading = tmp_path / "reading"
+    given = ("label=side", *SMALL, "--model", "cvae", "--steps", 2, "--out", reading)
+    assert run("fit", csv, *given).code == 0
+    refused = run("compare", reading, factors[0])
+    assert refused.code == 2
+    assert "classes of the label (down, up | none)" in refused.err
+
+
+def test_draws_that_are_not_off_are_said_to_be_right() -> None:
+    found = {
+        "z[0]": {"p_value": 0.4, "shift": 0.1, "width": 0.2, "reading": ""},
+        "z[1]": {"p_value": 1e-5, "shift": 0.1, "width": 0.2, "reading": ""},
+        "z[2]": {"p_value": 1e-5, "shift": 9.0, "width": 0.2, "reading": "too low"},
+    }
+    words = quantities(found).splitlines()[2:]
+    assert [line.split("0.2  ")[1] for line in sorted(words)] == [
+        "as they should be",
+        "off in another way",
+        "too low",
+    ]

@@ -147,12 +147,19 @@ def quantities(found: dict[str, dict[str, Any]]) -> str:
             f"{found[name]['p_value']:.2g}",
             f"{found[name]['shift']:+.1f}",
             f"{found[name]['width']:+.1f}",
-            found[name]["reading"],
+            found[name]["reading"] or unread(found[name]["p_value"]),
         ]
         for name in worst
     ]
     which = "quantity" if len(rows) == len(found) else f"worst {len(rows)} of {len(found)}"
     return table([which, "p, corrected", "shift, s.e.", "width, s.e.", "draws are"], rows)
+
+
+def unread(p_value: float) -> str:
+    """Say of draws that are neither shifted nor of another width how they are."""
+    from elbowroom.evaluate.calibration_report import CERTAIN
+
+    return "off in another way" if p_value < CERTAIN else "as they should be"
 
 
 def refuse_figure(method: str, figure: Path | None) -> None:
@@ -201,11 +208,14 @@ def compare(
 ) -> None:
     """Print one table of several runs, from what they recorded about their test data.
 
+    Runs of different data are refused, with what differs. A label that no model reads is no
+    difference.
+
     Example:
 
     - `elbowroom compare runs/digits-vae runs/digits-iwae`
     """
-    from elbowroom.workflow.reevaluate import comparison
+    from elbowroom.workflow.comparing import comparison
 
     headers, rows, value = comparison(folders)
     Voice(as_json=as_json).result(value, table(headers, rows))

@@ -20,9 +20,9 @@ from elbowroom.train.fit import fit
 from elbowroom.train.run_folder import load
 from elbowroom.workflow import plan
 from elbowroom.workflow import run as workflow
+from elbowroom.workflow.comparing import comparison
 from elbowroom.workflow.configuration import complete
 from elbowroom.workflow.pictures import as_pictures
-from elbowroom.workflow.reevaluate import comparison
 
 DIM, ABSENT, SAMPLES = 16, 0.3, 2000
 MODELS: dict[str, dict[str, Any]] = {
