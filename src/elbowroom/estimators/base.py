@@ -169,7 +169,12 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         options: dict[str, Any] = {"dtype": (np.float64, np.float32)}
         table: Any = X
         least = 2 if reset else 1
-        table = validate_data(self, table, reset=reset, ensure_min_samples=least, **options)
+        try:
+            table = validate_data(self, table, reset=reset, ensure_min_samples=least, **options)
+        except ValueError as error:
+            if "missing values encoded as NaN" in str(error):
+                raise ValueError(holes_in(type(self).__name__)) from None
+            raise
         x = to_float32(table)
         if reset:
             refuse_coarse(table, x, getattr(self, "feature_names_in_", None))
@@ -184,6 +189,15 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def holes_in(name: str) -> str:
+    """Say what fits a table with holes instead."""
+    return (
+        f"X contains NaN, and {name} takes complete tables. Of these estimators FactorAnalysis, "
+        "ProbabilisticPCA and GaussianMixture take NaN for an absent entry; with networks, "
+        "`elbowroom fit table.csv --model miwae` does"
+    )
 
 
 def draw_seed(random_state: Any) -> int:

@@ -66,6 +66,11 @@ class Family(Part):
 
     def check(self, value: Tensor, name: str = "x") -> None:
         """Raise `UserError` if `value` ``(..., *event)`` is outside the support."""
+        if self.real_valued and not value.is_floating_point():
+            raise UserError(
+                f"{name} holds {value.dtype}: a density of real numbers needs floating-point "
+                "ones; convert it with .float()"
+            )
         if self.real_valued:
             self.refuse(value, ~value.isfinite(), name, "only finite numbers have a density.")
 

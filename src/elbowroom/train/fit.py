@@ -16,6 +16,7 @@ from elbowroom.posteriors.per_datum import keeps_rows
 from elbowroom.random import seeded
 from elbowroom.train import checkpoint, run_folder
 from elbowroom.train.allocator import keep_freed_memory
+from elbowroom.train.handed import as_sets, refuse_others, settings_from
 from elbowroom.train.loop import History, Loop
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import Players, init
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from elbowroom.inference.base import Inference
 
 NOISE_STRIDE = 1_000_003  # between ranks' seeds, so that neighbouring seeds do not collide
+OTHERS = ("out", "overwrite", "callbacks", "players", "inference", "describe")
 
 
 def fit(
@@ -61,9 +63,11 @@ def fit(
         The history: rows of metrics, the best bound and its step.
 
     Raises:
-        UserError: bad data or settings; a folder that exists; a loss that is not finite.
+        UserError: bad data, or no data; a setting there is not; a folder that exists; a loss that
+            is not finite.
     """
-    chosen = Settings(**settings)
+    refuse_others(model, objective, inference, callbacks)
+    chosen = settings_from(settings, OTHERS)
     device = pick_device(chosen.device)
     train, validation = as_sets(data)
     rank, _ = prepare(chosen, device)
@@ -184,18 +188,6 @@ def pick_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device {name!r}: this machine has no CUDA device; use --device cpu")
     return device
-
-
-def as_sets(data: Any) -> tuple[Any, Any]:
-    """Return training and validation data, whatever was handed in."""
-    if hasattr(data, "train") and hasattr(data, "validation"):
-        return data.train, data.validation
-    if hasattr(data, "batch"):
-        return data, None
-    from elbowroom.data.dataset import Dataset
-
-    columns = data if isinstance(data, Mapping) else {"x": data}
-    return Dataset({name: torch.as_tensor(value) for name, value in columns.items()}), None
 
 
 def held_out(model: Model, data: Any, device: torch.device) -> Any:

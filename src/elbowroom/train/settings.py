@@ -67,6 +67,10 @@ class Settings:
         for name in ("evaluate_every", "log_every", "checkpoint_every", "patience"):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name))
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise UserError(f"seed={self.seed!r}: it is a whole number")
+        if not isinstance(self.turns or {}, Mapping):
+            raise UserError(f"turns={self.turns!r}: give steps by player, as {{'posterior': 2}}")
         for name, length in (self.turns or {}).items():
             positive(f"turns.{name}", length)
         if self.precision not in PRECISIONS:
@@ -77,7 +81,9 @@ class Settings:
             positive_number("learning_rate", self.learning_rate)
         if not isinstance(self.optimizer_options, Mapping):
             raise UserError(f"optimizer_options={self.optimizer_options}: give them by name")
-        if self.average is not None and not 0 < self.average < 1:
+        average = self.average
+        number = isinstance(average, int | float) and 0 < average < 1
+        if average is not None and not number:
             raise UserError(f"average={self.average}: a decay between 0 and 1, such as 0.999")
         if self.clip_norm is not None:
             positive_number("clip_norm", self.clip_norm)
