@@ -110,7 +110,7 @@ def test_encode_is_the_posterior_mean_with_rows_and_labels(
     assert [int(r["row"]) for r in written] == list(range(len(source)))
     x = torch.tensor([[float(r[k]) for k in ("height", "weight", "age")] for r in source])
     z = load(table_run).encode({"x": x})["z"]
-    found = torch.tensor([[float(r["z1"]), float(r["z2"])] for r in written])
+    found = torch.tensor([[float(r["z[0]"]), float(r["z[1]"])] for r in written])
     assert torch.allclose(found, z, atol=1e-6)
 
 

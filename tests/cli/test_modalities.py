@@ -115,5 +115,5 @@ def test_columns_of_several_tables_stand_side_by_side() -> None:
     batch = {"blood": torch.ones(2, 3), "scan": torch.ones(2, 2)}
     batch["scan.mask"] = torch.tensor([True, False])
     values, names = side_by_side(batch, ("blood", "scan"), spec, 4)
-    assert names == ["blood salt", "blood iron", "scan 1", "scan 2"]
+    assert names == ["blood salt", "blood iron", "scan[0]", "scan[1]"]
     assert np.isnan(values).tolist() == [[False] * 4, [False, False, True, True]]

@@ -108,7 +108,7 @@ def test_kl_is_sorted_and_active_units_are_dark() -> None:
     kl = np.array([0.5, 3.0, 0.001, np.nan])
     axes = kl_per_dimension(kl).axes[0]
     assert [bar.get_height() for bar in axes.patches] == [3.0, 0.5, 0.001, 0.0]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["z₂", "z₁", "z₃", "z₄"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["z[1]", "z[0]", "z[2]", "z[3]"]
     colours = [bar.get_facecolor() for bar in axes.patches]
     assert colours[0] == colours[1] != colours[2] == colours[3]
     assert axes.lines[0].get_ydata()[0] == 0.01

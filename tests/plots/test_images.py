@@ -139,7 +139,7 @@ def test_manifold_points_up_and_right_without_gaps() -> None:
     figure = images.manifold(grid, (0.1, 0.9))
     pixels = rendered(figure)
     low, right, up, corner = (find(pixels, c) for c in as_rgb(grid)[:, :, 0, 0].reshape(4, 3))
-    assert (low[3], *low[:2]) == (right[2], *right[:2]), "z1 goes to the right"
+    assert (low[3], *low[:2]) == (right[2], *right[:2]), "z[0] goes to the right"
     assert (up[1], *up[2:]) == (low[0], *low[2:]), "z2 goes up"
     assert corner[1] == right[0]
     texts = [t.get_text() for t in figure.axes[0].get_xticklabels()]
@@ -150,7 +150,7 @@ def test_manifold_points_up_and_right_without_gaps() -> None:
 def test_traversals_name_rows_and_columns() -> None:
     figure = images.traversals(levels(6).reshape(2, 3, 1, 8, 8), [-3, 0, 3], kl=[1.234, 0])
     texts = [t.get_text() for t in figure.axes[0].texts]
-    assert texts == ["z₁", "z₂", "1.23 nats", "0.00 nats", "−3", "0", "3"]
+    assert texts == ["z[0]", "z[1]", "1.23 nats", "0.00 nats", "−3", "0", "3"]
 
 
 def test_one_latent_and_one_step() -> None:

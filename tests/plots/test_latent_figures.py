@@ -45,7 +45,7 @@ def test_few_points(count: int) -> None:
 def test_one_dimension_is_a_histogram_of_each_class() -> None:
     axes = latent_scatter(CODES[:, :1], LABELS).axes[0]
     assert len(axes.patches) == 3
-    assert axes.get_xlabel() == "z₁"
+    assert axes.get_xlabel() == "z[0]"
     prior = axes.lines[-1]
     assert np.allclose(prior.get_ydata(), norm.pdf(prior.get_xdata()))
 
@@ -74,7 +74,7 @@ def test_many_points_are_thinned() -> None:
 def test_aggregate_posterior_is_the_mixture() -> None:
     means, deviations = RNG.normal(size=(50, 2)) * [1, 0.2], np.full((50, 2), 0.6)
     figure = aggregate_posterior(means, deviations)
-    assert [a.get_title(loc="left") for a in figure.axes] == ["z₁", "z₂"]
+    assert [a.get_title(loc="left") for a in figure.axes] == ["z[0]", "z[1]"]
     outline = figure.axes[0].collections[0].get_paths()[0].vertices
     grid, density = outline[:, 0], outline[:, 1]
     above = density > 0

@@ -81,7 +81,7 @@ def test_traversals_draw_the_latents_that_move_most() -> None:
     assert list(tables.most_moving(values)) == list(range(9, -1, -1))
     axes = tables.table_traversals(values, grid, ["a", "b"]).axes[1]
     assert len(axes.lines) == 8
-    assert axes.lines[0].get_label() == "z₁₀"
+    assert axes.lines[0].get_label() == "z[9]"
     assert np.allclose(axes.lines[0].get_ydata(), 9000 * grid)
 
 

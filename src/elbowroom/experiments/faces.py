@@ -56,7 +56,7 @@ def run(bench: Bench) -> None:
     face = model.encode(batch)["z"][0]
     grid = decode_grid(model, varied(face, order, POINTS, 3.0))
     values = torch.linspace(-3, 3, POINTS).tolist()
-    names = [f"z{int(i) + 1}" for i in order]
+    names = [f"z[{int(i)}]" for i in order]
     bench.draw(
         "traversals",
         traversals(as_pictures(grid.numpy(), spec), values, names, kl=kl[order].numpy()),

@@ -61,7 +61,7 @@ def topics(name: str, model: Model, data: Any, bench: Bench) -> None:
     vocabulary = list(data.spec.columns)
     ends = top_words(model, vocabulary)
     lines = [
-        f"z{i + 1:<3} + {' '.join(up)}\n     - {' '.join(down)}"
+        f"{f'z[{i}]':<5} + {' '.join(up)}\n     - {' '.join(down)}"
         for i, (up, down) in enumerate(ends)
     ]
     bench.write(f"topics-{name.replace(' ', '-')}.txt", "\n".join(lines) + "\n")

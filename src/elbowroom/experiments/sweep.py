@@ -100,6 +100,6 @@ def walk(model: Model, data: Splits, bound: LowerBound, title: str) -> Any:
     centre = model.encode(data.test.batch(torch.arange(1)))["z"][0]
     grid = decode_grid(model, varied(centre, order, POINTS, REACH))
     values = np.linspace(-REACH, REACH, POINTS)
-    names = [f"z{int(i) + 1}" for i in order]
+    names = [f"z[{int(i)}]" for i in order]
     pictures = as_pictures(grid.numpy(), data.spec)
     return traversals(pictures, values, names, kl=share[order].numpy(), title=title)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from elbowroom.plots.layout import nothing, panels, subscript
+from elbowroom.plots.layout import entry, nothing, panels
 from elbowroom.plots.style import CLASSES, DATA, INK, MODEL, MUTED, THIRD, plain, styled
 from elbowroom.plots.training import Panel, Series, collect
 
@@ -165,9 +165,10 @@ def kl_per_dimension(
 
     Args:
         kl: ``(d,)``, KL(q(z_j|x) ‖ p(z_j)) in nats, averaged over data.
-        active: ``(d,)``, which units are active; None takes those above `threshold`.
-        threshold: nats; drawn as a line.
-        names: of the d latents; None is z₁, z₂, ….
+        active: ``(d,)``, which units are active by some other rule; None takes those above
+            `threshold`.
+        threshold: nats; drawn as a line where it decides.
+        names: of the d latents; None is z[0], z[1], ….
         title: heading.
     """
     kl = np.asarray(kl, float).ravel()
@@ -179,12 +180,11 @@ def kl_per_dimension(
     figure, (axes,) = panels(1, title, said, size=(max(4.2, min(0.24 * kl.size + 1, 8)), 2.4))
     colours = [THIRD if used[j] else "#c3cad2" for j in order]
     axes.bar(np.arange(kl.size), np.nan_to_num(kl[order]), color=colours, width=0.78)
-    axes.axhline(threshold, color=INK, lw=0.8, ls=(0, (3, 3)))
+    if active is None:
+        axes.axhline(threshold, color=INK, lw=0.8, ls=(0, (3, 3)))
     axes.grid(False, axis="x")
     labels = (
-        [f"z{subscript(j + 1)}" for j in range(kl.size)]
-        if names is None
-        else [plain(n, 8) for n in names]
+        [entry("z", j) for j in range(kl.size)] if names is None else [plain(n, 8) for n in names]
     )
     every = max(1, -(-kl.size // 32))
     axes.set_xticks(np.arange(0, kl.size, every), [labels[j] for j in order[::every]])

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elbowroom.plots.layout import head, headed_width, nothing, subscript
+from elbowroom.plots.layout import entry, head, headed_width, nothing
 from elbowroom.plots.mosaic import GAP, Mosaic, as_rgb, in_rows, mosaic
 from elbowroom.plots.sheet import sheet
 from elbowroom.plots.style import DPI, plain, styled
@@ -127,7 +127,7 @@ def manifold(
 
     Args:
         images: ``(n, m, C, H, W)`` in [0, 1]; ``images[i, j]`` is decoded at the i-th quantile of
-            z₂ (drawn upwards) and the j-th of z₁ (drawn to the right).
+            z[1] (drawn upwards) and the j-th of z[0] (drawn to the right).
         extent: lowest and highest quantile of the standard normal prior.
         title, subtitle: heading.
     """
@@ -154,7 +154,7 @@ def with_quantiles(
     axes.spines[:].set_visible(False)
     ticks(axes, "x", [x + laid.side[1] / 2 for x in laid.lefts], extent)
     ticks(axes, "y", [y + laid.side[0] / 2 for y in laid.tops], extent)
-    axes.set(xlabel="z₁  (quantile)", ylabel="z₂  (quantile)")
+    axes.set(xlabel="z[0]  (quantile)", ylabel="z[1]  (quantile)")
     head(figure, title, subtitle, left / DPI)
     return figure
 
@@ -182,14 +182,14 @@ def traversals(
     Args:
         images: ``(d, steps, C, H, W)`` in [0, 1].
         values: ``(steps,)``, where the moving latent stands; column heads.
-        names: of the d latents; None is z₁, z₂, ….
+        names: of the d latents; None is z[0], z[1], ….
         kl: ``(d,)`` nats, written under each name.
         title, subtitle: heading.
     """
     tiles = as_rgb(images)
     if not tiles.size:
         return nothing(title, NO_PICTURES)
-    rows = [f"z{subscript(i + 1)}" for i in range(len(tiles))] if names is None else names
+    rows = [entry("z", i) for i in range(len(tiles))] if names is None else names
     notes = [] if kl is None else [f"{value:.2f} nats" for value in kl]
     heads = [signed(v) for v in values]
     return sheet(

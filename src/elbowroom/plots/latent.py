@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
-from elbowroom.plots.layout import edges, nothing, panels, span, subscript
+from elbowroom.plots.layout import edges, entry, nothing, panels, span
 from elbowroom.plots.style import CLASSES, FAINT, INK, MODEL, MUTED, THIRD, plain, styled
 
 MOST_POINTS = 5000
@@ -57,7 +57,7 @@ def plane(means: np.ndarray) -> tuple[np.ndarray, list[str], str]:
     if means.shape[1] == 2:
         return (
             means,
-            ["z₁", "z₂"],
+            [entry("z", 0), entry("z", 1)],
             "posterior means; circles at 1, 2 and 3 standard deviations of the prior",
         )
     centred = means - means.mean(0)
@@ -157,7 +157,7 @@ def histogram(
             axes.hist(values[labels == k], bins, density=True, label=name_of(k, names), **style)
         axes.legend(ncols=2 if len(present) > 6 else 1)
     normal(axes, low, high)
-    axes.set(xlabel="z₁", ylabel="density")
+    axes.set(xlabel=entry("z", 0), ylabel="density")
     return figure
 
 
@@ -183,7 +183,7 @@ def aggregate_posterior(
     Args:
         means: ``(N, d)``, of the posteriors.
         standard_deviations: ``(N, d)``, of Gaussian posteriors; None draws the means alone.
-        names: of the d latents; None is z₁, z₂, ….
+        names: of the d latents; None is z[0], z[1], ….
         limit: most dimensions to draw.
         title: heading.
     """
@@ -199,7 +199,7 @@ def aggregate_posterior(
             None if standard_deviations is None else np.asarray(standard_deviations, float)[:, j]
         )
         density(one, means[:, j], deviations)
-        one.set_title(f"z{subscript(int(j) + 1)}" if names is None else plain(names[j], 14))
+        one.set_title(entry("z", int(j)) if names is None else plain(names[j], 14))
     return figure
 
 

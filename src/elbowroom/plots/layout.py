@@ -115,12 +115,12 @@ def edges(low: float, high: float, count: int) -> list[float]:
 
 
 def name_columns(columns: Sequence[str] | None, count: int) -> list[str]:
-    """Return short names of `count` columns; ``x₁, x₂, …`` where they have none."""
+    """Return short names of `count` columns; ``x[0], x[1], …`` where they have none."""
     if columns is None:
-        return [f"x{subscript(i + 1)}" for i in range(count)]
+        return [entry("x", i) for i in range(count)]
     return [plain(c, 18) for c in columns]
 
 
-def subscript(number: int) -> str:
-    """Return a number as subscript digits."""
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+def entry(name: str, place: int) -> str:
+    """Return the name of one entry of a vector, ``z[0]`` the first of z, as tables write it."""
+    return f"{name}[{place}]"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elbowroom.plots.layout import edges, name_columns, nothing, panels, span, subscript
+from elbowroom.plots.layout import edges, entry, name_columns, nothing, panels, span
 from elbowroom.plots.style import CLASSES, DATA, INK, MODEL, MUTED, styled
 
 MOST_POINTS = 1500
@@ -46,7 +46,7 @@ def marginals(
     Args:
         data: ``(N, D)``.
         samples: ``(M, D)`` from the model.
-        columns: names; None is x₁, x₂, …. The first 12 are drawn.
+        columns: names; None is x[0], x[1], …. The first 12 are drawn.
         title: heading.
     """
     if not np.size(data) or not np.size(samples):
@@ -74,7 +74,7 @@ def pair_plot(
     Args:
         data: ``(N, D)``.
         samples: ``(M, D)`` from the model.
-        columns: names; None is x₁, x₂, ….
+        columns: names; None is x[0], x[1], ….
         limit: most columns to draw.
         title: heading.
     """
@@ -119,7 +119,7 @@ def reconstruction_scatter(
     Args:
         original: ``(N, D)``.
         reconstruction: ``(N, D)``.
-        columns: names; None is x₁, x₂, …. The first 12 are drawn.
+        columns: names; None is x[0], x[1], …. The first 12 are drawn.
         title: heading.
     """
     if not np.size(original):
@@ -164,7 +164,7 @@ def correlation_matrices(
     Args:
         data: ``(N, D)``.
         samples: ``(M, D)`` from the model.
-        columns: names; None is x₁, x₂, ….
+        columns: names; None is x[0], x[1], ….
         title: heading.
     """
     if len(data) < 2 or len(samples) < 2:
@@ -181,8 +181,15 @@ def correlation_matrices(
         shown = names if len(names) <= 30 else []
         one.set_xticks([])
         one.set_yticks(range(len(shown)), shown if name == "data" else [""] * len(shown))
+        one.set_xlabel("columns, in the order of the rows")
+    axes[0].set_ylabel("columns" if len(names) <= 30 else f"{len(names)} columns")
     bar = figure.colorbar(
-        axes[0].images[0], ax=axes, shrink=0.6, aspect=28, ticks=[-1, -0.5, 0, 0.5, 1]
+        axes[0].images[0],
+        ax=axes,
+        shrink=0.6,
+        aspect=28,
+        ticks=[-1, -0.5, 0, 0.5, 1],
+        label="correlation",
     )
     bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
@@ -226,8 +233,8 @@ def table_traversals(
     Args:
         values: ``(d, steps, D)``.
         grid: ``(steps,)``, where the moving latent stands.
-        columns: names; None is x₁, x₂, …. The first 12 are drawn.
-        names: of the d latents; None is z₁, z₂, ….
+        columns: names; None is x[0], x[1], …. The first 12 are drawn.
+        names: of the d latents; None is z[0], z[1], ….
         title: heading.
     """
     if not np.size(values):
@@ -239,7 +246,7 @@ def table_traversals(
     )
     for j, one in enumerate(axes):
         for place, k in enumerate(order):
-            label = f"z{subscript(int(k) + 1)}" if names is None else names[k]
+            label = entry("z", int(k)) if names is None else names[k]
             one.plot(grid, values[k, :, j], color=CLASSES[place], lw=1.3, label=label)
         one.set_title(shown[j])
         one.locator_params(axis="y", nbins=4)

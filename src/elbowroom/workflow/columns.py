@@ -87,7 +87,8 @@ def draw_drawn(artist: Artist, names: Sequence[str]) -> None:
     made, _ = side_by_side(drawn, names, artist.spec, CORRELATED)
     artist.draw(
         "correlations",
-        "Correlations between columns, in the test data and in samples.",
+        "Correlations between columns, in the test data and in samples. Columns run in the same "
+        "order down and across.",
         lambda: tables.correlation_matrices(many, made, every),
     )
 
@@ -107,9 +108,13 @@ def side_by_side(
     parts, labels = [], []
     for name in names:
         values = present(batch, name).flatten(1)[:, :share]
-        columns = spec.of(name).columns or [str(i + 1) for i in range(values.shape[1])]
+        columns = spec.of(name).columns
         parts.append(values)
-        labels += [f"{name} {column}" for column in columns[: values.shape[1]]]
+        labels += (
+            [f"{name}[{i}]" for i in range(values.shape[1])]
+            if columns is None
+            else [f"{name} {column}" for column in columns[: values.shape[1]]]
+        )
     return torch.cat(parts, 1).numpy(), labels
 
 

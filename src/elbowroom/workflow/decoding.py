@@ -171,7 +171,7 @@ def traversals(
         varied(z[0], order, points, high, low),
         conditions_of(model, first, len(order)),
     )
-    names, stops = [f"z{int(i) + 1}" for i in order], np.linspace(low, high, points)
+    names, stops = [f"z[{int(i)}]" for i in order], np.linspace(low, high, points)
     return decode_grid(model, walk, conditions).numpy(), spec, names, stops
 
 

@@ -79,7 +79,7 @@ def as_text(path: Path, values: np.ndarray, spec: DataSpec) -> list[str]:
 def write_table(path: Path, latents: dict[str, np.ndarray], labels: np.ndarray | None) -> None:
     """Write latents by name with a row number, and labels where there are any."""
     parts = {name: value.reshape(len(value), -1) for name, value in latents.items()}
-    names = [f"{name}{i + 1}" for name, value in parts.items() for i in range(value.shape[1])]
+    names = [f"{name}[{i}]" for name, value in parts.items() for i in range(value.shape[1])]
     first = next(iter(parts.values()))
     extra: dict[str, np.ndarray] = {"row": np.arange(len(first))}
     if labels is not None:

@@ -37,6 +37,7 @@ from elbowroom.workflow.texts import interpolated, molecules, paired, written
 
 SHOWN, ROWS, POINTS, SIDE, TAIL, REACH = 20, 10, 11, 20, 0.025, 3.0
 SCATTERED = 3000
+INACTIVE = 0.01  # variance of posterior means, as of `active_units`
 Drawn = dict[str, tuple[Path, str]]
 Figure = Any
 
@@ -175,7 +176,8 @@ def draw_texts(artist: Artist) -> None:
         decoded = decode_grid(model, walk, artist.given(half))
         artist.write(
             "interpolations",
-            "Straight lines between the posterior means of pairs of test data, decoded greedily.",
+            "Each block decodes, greedily, a straight line from one posterior mean of test data "
+            "to another. Its first and last lines are reconstructions, not data.",
             interpolated(decoded, spec),
         )
 
@@ -197,13 +199,15 @@ def snapshot_figure(artist: Artist) -> Figure | None:
 def draw_tables(artist: Artist) -> None:
     """Draw marginals, correlations and reconstructions of a table."""
     spec, model = artist.spec, artist.model
-    names = list(spec.columns or [f"x{i}" for i in range(spec.size)])
+    names = list(spec.columns or [f"x[{i}]" for i in range(spec.size)])
     data = observed(artist.test).flatten(1).numpy()
     if model.posterior is not None:
         rebuilt = model.reconstruct(artist.test)["x"].flatten(1).numpy()
         artist.draw(
             "reconstructions",
-            "Each column of the test data against its reconstruction.",
+            "Columns of the test data against its reconstruction: the likelihood's mean at the "
+            "posterior mean (of a finite latent: at its most probable state). R² is the share of "
+            "the column's variance that comes back; of clusters, what lies between them.",
             lambda: tables.reconstruction_scatter(data, rebuilt, names),
         )
     if model.prior is None:
@@ -218,7 +222,8 @@ def draw_tables(artist: Artist) -> None:
     )
     artist.draw(
         "correlations",
-        "Correlations between columns, in the test data and in samples.",
+        "Correlations between columns, in the test data and in samples. Columns run in the same "
+        "order down and across.",
         lambda: tables.correlation_matrices(data, sampled, names),
     )
 
@@ -243,8 +248,9 @@ def draw_latents(artist: Artist) -> None:
     if kl is not None:
         artist.draw(
             "kl",
-            "Nats that each latent dimension carries; pale: its posterior mean does not vary.",
-            lambda: curves.kl_per_dimension(kl.numpy(), (spread > 0.01).numpy()),
+            "KL(q(z[j]|x) ‖ p(z[j])) of each latent dimension, mean over test data. Pale ones are "
+            f"inactive: the variance of their posterior means over data is at most {INACTIVE:g}.",
+            lambda: curves.kl_per_dimension(kl.numpy(), (spread > INACTIVE).numpy()),
         )
     if artist.spec.kind not in ("tokens", "several"):
         draw_walks(artist, z, spread, kl)
@@ -258,10 +264,10 @@ def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> 
     low, high = span_of(artist.model, {k: v[:1] for k, v in artist.test.items()}, REACH)
     grid = decode_grid(artist.model, varied(z[0], order, POINTS, high, low), first)
     values, span = np.linspace(low, high, POINTS), f"from {low:g} to {high:g}"
-    names = [f"z{int(i) + 1}" for i in order]
+    names = [f"z[{int(i)}]" for i in order]
     nats = None if kl is None else kl[order].numpy()
     if artist.spec.image is None:
-        columns = list(artist.spec.columns or [f"x{i}" for i in range(artist.spec.size)])
+        columns = list(artist.spec.columns or [f"x[{i}]" for i in range(artist.spec.size)])
         artist.draw(
             "traversals",
             f"The mean of each column as one latent goes {span}.",
@@ -278,7 +284,8 @@ def draw_walks(artist: Artist, z: Tensor, spread: Tensor, kl: Tensor | None) -> 
     path = artist.pictures(decode_grid(artist.model, walk, artist.given(half)))
     artist.draw(
         "interpolations",
-        "Straight lines between the posterior means of pairs of test data.",
+        "Each row decodes a straight line (the likelihood's mean) from one test datum's posterior "
+        "mean, left, to another's, right. The ends are reconstructions, not data.",
         lambda: images.interpolations(path),
     )
     if z.shape[1] == 2 and low < 0:
