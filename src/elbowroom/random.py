@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import index
 
 import torch
 from torch import Tensor
+
+from elbowroom.errors import UserError
 
 
 @contextmanager
@@ -19,7 +22,16 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     Args:
         seed: any integer; the same seed gives the same draws, bit for bit on one machine.
         device: the device whose generator is forked besides the CPU's.
+
+    Raises:
+        UserError: the seed is no whole number of 64 bits.
     """
+    try:
+        seed = index(seed)
+    except TypeError:
+        raise UserError(f"seed={seed!r}: it is a whole number") from None
+    if not -(2**63) <= seed < 2**64:
+        raise UserError(f"seed={seed}: it is too long for a generator; take one below 2^64")
     before = state(device)
     torch.default_generator.manual_seed(seed)
     if torch.device(device).type == "cuda":

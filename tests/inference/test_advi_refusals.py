@@ -143,6 +143,14 @@ PARAMETERS = {
     "one share": (Parameter((1,), "simplex"), "nothing is free"),
     "start shape": (Parameter((2,), start=1.0), r"shape \(2,\), its start \(\)"),
     "start outside": (Parameter((), "positive", start=-1.0), "starts outside its support"),
+    "at 0": (Parameter((), "positive", start=0.0), "starts outside its support.*begins with 1"),
+    "at least 0": (Parameter((), "nonnegative", start=0.0), "at the edge of.*start inside"),
+    "share 0": (Parameter((), "unit_interval", start=0.0), "at the edge of.*begins with 0.5"),
+    "share 1": (Parameter((2,), "unit_interval", start=[0.5, 1.0]), "at the edge of"),
+    "its end": (Parameter((), constraints.interval(2.0, 3.0), start=3.0), "begins with 2.5"),
+    "shares": (Parameter((3,), "simplex", start=[0.0, 0.5, 0.5]), "at the edge.*with 0.3333"),
+    "not a number": (Parameter(start=float("nan")), "starts at nan: only finite"),
+    "infinite": (Parameter((), "positive", start=float("inf")), "starts at inf: only finite"),
     "no parameter": ((3,), "give an er.Parameter"),
     "shape": (
         Parameter("positive"),  # type: ignore[arg-type]
@@ -165,8 +173,29 @@ def test_what_is_asked_of_a_fit_is_whole_and_named() -> None:
     for act in (found.draws, found.bound):
         with pytest.raises(UserError, match=r"=2\.5: it is a whole number"):
             act(2.5)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="log_prob needs mean"):
-        found.log_prob({})
+        with pytest.raises(UserError, match="seed='a': it is a whole number"):
+            act(3, "a")  # type: ignore[arg-type]
+    for level in ("a", None, [0.9]):
+        with pytest.raises(UserError, match=r"level=.*it is a probability"):
+            found.summary(level)  # type: ignore[arg-type]
+    for levels in ("a", [0.1, 0.9], torch.tensor([0.1, 2.0])):
+        with pytest.raises(UserError, match=r"levels=.*probabilities as a tensor"):
+            found.quantiles(levels)  # type: ignore[arg-type]
+
+
+VALUES = {
+    "missing": ({}, "chance is missing"),
+    "misspelt": ({"chanse": torch.ones(2)}, "unknown parameter 'chanse'. Did you mean 'chance'"),
+    "outside": ({"chance": torch.tensor([0.5, 2.0])}, "'chance' is outside its support"),
+    "shape": ({"chance": torch.tensor(0.5)}, r"'chance' is \(\): give a tensor of shape \(S\)"),
+    "no tensor": ({"chance": 0.5}, "'chance' is 0.5: give a tensor"),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), VALUES.values(), ids=list(VALUES))
+def test_a_density_is_asked_for_where_there_is_one(values: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Coordinates({"chance": Parameter((), "unit_interval")}).read(values)
 
 
 def test_any_name_may_be_an_argument_and_any_index_a_columns() -> None:

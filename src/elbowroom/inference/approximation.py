@@ -130,7 +130,18 @@ class Approximation:
         return {n: vector[b.place].reshape(b.shape) for n, b in blocks if b.linear}
 
     def quantiles(self, levels: Tensor) -> dict[str, Tensor]:
-        """Return marginal quantiles from draws, ``(len(levels), *shape)`` by name."""
+        """Return marginal quantiles from draws, ``(len(levels), *shape)`` by name.
+
+        Args:
+            levels: probabilities, a tensor ``(L,)``.
+
+        Raises:
+            UserError: they are none.
+        """
+        if not isinstance(levels, Tensor) or not bool(((levels >= 0) & (levels <= 1)).all()):
+            raise UserError(
+                f"levels={levels}: give probabilities as a tensor, such as [0.05, 0.95]"
+            )
         found = {}
         for name, value in self.many.items():
             pieces = value.reshape(len(value), -1).split(
@@ -188,12 +199,10 @@ class Approximation:
         """Return ``log q(θ)``, ``(S,)``, nats, of parameters ``(S, *shape)`` by name.
 
         Raises:
-            UserError: a parameter is missing.
+            UserError: a parameter is missing or unknown, of another shape, or outside its
+                support.
         """
-        missing = [name for name in self.coordinates.blocks if name not in values]
-        if missing:
-            raise UserError(f"log_prob needs {', '.join(missing)} too: give every parameter")
-        vector = self.coordinates.vector(values)
+        vector = self.coordinates.vector(self.coordinates.read(values))
         volume = self.coordinates.values(vector)[1]
         return self.gaussian.log_prob(vector.unsqueeze(1)).squeeze(1) - volume
 

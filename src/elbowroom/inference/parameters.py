@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform
+from torch.distributions import Transform, constraints
 from torch.distributions.constraints import Constraint
 
-from elbowroom.errors import UserError
+from elbowroom.errors import UserError, unknown
 from elbowroom.inference.supports import as_constraint, bijection, is_real
 from elbowroom.shapes import as_shape
 
@@ -114,11 +114,25 @@ class Coordinates:
         parts = {n: b.inverse(values[n]) for n, b in self.blocks.items()}
         return torch.cat([part.reshape(len(part), -1) for part in parts.values()], 1)
 
+    def read(self, values: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return given parameters as tensors ``(S, *shape)`` by name.
+
+        Raises:
+            UserError: one is missing or unknown, of another shape, or outside its support.
+        """
+        for name in values:
+            if name not in self.blocks:
+                raise unknown("parameter", name, self.blocks)
+        missing = [name for name in self.blocks if name not in values]
+        if missing:
+            raise UserError(f"{', '.join(missing)} is missing: give every parameter")
+        return {name: values_of(name, values[name], b) for name, b in self.blocks.items()}
+
     def start(self) -> Tensor:
         """Return ζ where the search begins, ``(d,)``.
 
         Raises:
-            UserError: a start has another shape than its parameter, or is outside its support.
+            UserError: a start has another shape than its parameter, or is not inside its support.
         """
         whole = torch.zeros(self.size)
         for name, block in self.blocks.items():
@@ -175,7 +189,7 @@ def start_of(name: str, given: Any, block: Block) -> Tensor:
     """Read a start.
 
     Raises:
-        UserError: it holds no numbers, has another shape, or is outside the support.
+        UserError: it holds no numbers, has another shape, or is not inside the support.
     """
     try:
         value = torch.as_tensor(given, dtype=torch.get_default_dtype())
@@ -186,6 +200,51 @@ def start_of(name: str, given: Any, block: Block) -> Tensor:
             f"parameter {name!r} has the shape {tuple(block.shape)}, its start "
             f"{tuple(value.shape)}"
         )
-    if not bool(block.support.check(value).all()):
-        raise UserError(f"parameter {name!r} starts outside its support, {block.support}")
+    if not bool(value.isfinite().all()):
+        raise UserError(
+            f"parameter {name!r} starts at {given!r}: only finite numbers are searched"
+        )
+    where = place_of(block, value)
+    if where != "inside":
+        middle = block.transform(torch.zeros(block.free)).flatten()[0].item()  # type: ignore[union-attr]
+        raise UserError(
+            f"parameter {name!r} starts {where} its support, {block.support}: start inside, or "
+            f"leave start out, which begins with {middle:.4g}"
+        )
     return value
+
+
+def values_of(name: str, given: Any, block: Block) -> Tensor:
+    """Read values of a parameter, ``(S, *shape)``.
+
+    Raises:
+        UserError: they are no tensor of that shape, or one is outside the support.
+    """
+    if not isinstance(given, Tensor) or given.shape[1:] != block.shape or given.dim() == 0:
+        sizes = "".join(f", {size}" for size in block.shape)
+        what = tuple(given.shape) if isinstance(given, Tensor) else repr(given)
+        raise UserError(f"parameter {name!r} is {what}: give a tensor of shape (S{sizes})")
+    if place_of(block, given) == "outside":  # rounding may bring draws to the edge
+        raise UserError(f"parameter {name!r} is outside its support, {block.support}")
+    return given
+
+
+def place_of(block: Block, value: Tensor) -> str:
+    """Return where a value ``(*shape)`` lies: inside its support, outside, or at the edge of it.
+
+    The edge is no image of real numbers, which begin to count as infinite there.
+    """
+    support = getattr(block.support, "base_constraint", block.support)
+    if not bool(block.support.check(value).all()):
+        return "outside"
+    ends = [value == end for end in edges(support)]
+    edge = any(bool(at.any()) for at in ends) or not bool(block.inverse(value).isfinite().all())
+    return "at the edge of" if edge else "inside"
+
+
+def edges(support: Constraint) -> list[Any]:
+    """Return the numbers at which entries are at an edge of their support."""
+    found = [getattr(support, name, None) for name in ("lower_bound", "upper_bound")]
+    if type(support) is type(constraints.simplex):
+        found = [0.0]
+    return [end for end in found if end is not None]

@@ -25,8 +25,8 @@ def table(approximation: Approximation, level: float) -> str:
     Raises:
         UserError: the level is no probability.
     """
-    if not 0 < level < 1:
-        raise UserError(f"level={level}: it is a probability, such as 0.9")
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise UserError(f"level={level!r}: it is a probability, such as 0.9")
     rest = (1.0 - level) / 2.0
     ends = torch.tensor([rest, 1.0 - rest], device=approximation.model.device)
     quantiles = approximation.quantiles(ends)
