@@ -22,6 +22,7 @@ def test_ais_gives_log_p_of_some_of_the_data(table_run: Path) -> None:
     done = good("evaluate", table_run, "--method", "ais", "--limit", 3, *FEW[:4])
     assert "log p(x), AIS 6 × 3" in done.out
     assert "effective samples of 3" in done.out
+    assert "take more --distributions (now 6)" in done.out or "chains agree" in done.out
     assert "acceptance" in done.out
     assert "3 of" in done.err
 

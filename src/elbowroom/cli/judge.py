@@ -132,6 +132,8 @@ def evaluate(
         # A table without its first figure would not say why.
         why = table([f"not available for {name}", "why"], [*map(list, reasons(result).items())])
         text = f"{text}\n\n{why}" if rows else why
+    if method == "ais" and isinstance(result.get("log_marginal"), dict):
+        text = f"{text}\n\n{result['log_marginal']['verdict']}."
     if method == "sbc":
         text = f"{text}\n\n{quantities(result['by_quantity'])}"
         voice.say(f"wrote {figure}" if figure else "draw the ranks with --figure ranks.png")

@@ -10,6 +10,7 @@ from typing import Any
 from elbowroom.data.dataset import Splits
 from elbowroom.errors import UserError, unknown
 from elbowroom.evaluate import entries
+from elbowroom.evaluate.agreement import verdict
 from elbowroom.evaluate.ais import Annealed, annealed_log_marginal
 from elbowroom.evaluate.annealing import Annealing
 from elbowroom.evaluate.bdmc import bidirectional
@@ -89,7 +90,7 @@ def ais_figures(
     tell: Callable[[float], None],
     kind: str,
 ) -> Entries:
-    """Return ``log p(x)`` of data, and how the chains fared."""
+    """Return ``log p(x)`` of data with a verdict on it, and how the chains fared."""
     chosen = subset(rows, count, seed)
     found = annealed_log_marginal(model, chosen, settings, seed, progress=tell)
     try:
@@ -97,6 +98,8 @@ def ais_figures(
     except UserError as error:
         size, reason = 1, str(error)
     figures = entries.marginal_entries(found, size, NO_BITS.get(kind, reason))
+    if isinstance(entry := figures["log_marginal"], dict):
+        entry["verdict"] = verdict(found)
     return named(figures, "log_marginal", found) | chain_figures(found)
 
 

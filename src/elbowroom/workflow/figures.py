@@ -205,9 +205,9 @@ def draw_tables(artist: Artist) -> None:
         rebuilt = model.reconstruct(artist.test)["x"].flatten(1).numpy()
         artist.draw(
             "reconstructions",
-            "Columns of the test data against its reconstruction: the likelihood's mean at the "
-            "posterior mean (of a finite latent: at its most probable state). R² is the share of "
-            "the column's variance that comes back; of clusters, what lies between them.",
+            "Columns of the test data against their reconstructions: the likelihood's mean at "
+            "the posterior mean (of a finite latent: at its most probable state). R² is the share "
+            "of the column's variance that comes back; of clusters, what lies between them.",
             lambda: tables.reconstruction_scatter(data, rebuilt, names),
         )
     if model.prior is None:
