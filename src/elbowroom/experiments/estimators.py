@@ -201,7 +201,8 @@ def table(found: dict[str, Found]) -> str:
     lines = [head, "| --- | --- | --- | --- | --- |"]
     for name, one in found.items():
         apart = [ours - theirs for ours, theirs in zip(one.nats, found[AGAINST].nats)]
-        cells = [over_seeds(one.nats), over_seeds(apart, "+"), f"{one.variance:.3g}"]
+        noise = "not compared" if math.isnan(one.variance) else f"{one.variance:.3g}"
+        cells = [over_seeds(one.nats), over_seeds(apart, "+"), noise]
         lines.append(f"| {name} | {' | '.join(cells)} | {one.milliseconds:.1f} |")
     return "\n".join([*lines, ""])
 
@@ -217,4 +218,4 @@ def draw(bench: Bench, found: dict[str, Found]) -> None:
     title, text = "200 bits on static MNIST", "−ELBO of true bits on test data, mean over seeds"
     bench.draw("estimators", compare_bars(list(found), means, errors, title=title, subtitle=text))
     curves = {name: one.rows for name, one in found.items() if ENTRIES[name].compared}
-    bench.draw("bounds", bound_curves(curves, title))
+    bench.draw("bounds", bound_curves(curves, f"{title}: each by the bound it maximises"))
