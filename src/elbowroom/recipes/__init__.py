@@ -9,6 +9,7 @@ from typing import Any
 
 from elbowroom.errors import unknown
 from elbowroom.recipes.base import Recipe
+from elbowroom.recipes.sizes import sized
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Entry:
     reading: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Callable[..., Recipe]:
-        """Import the recipe."""
+        """Import the recipe; sizes and counts among its options are checked when it is called."""
         module, function = self.place.split(":")
-        return getattr(import_module(module), function)
+        return sized(getattr(import_module(module), function))
 
 
 ANY = "tables, pictures; binary, grey levels, real numbers"
