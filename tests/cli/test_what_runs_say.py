@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import SMALL, run
 
 from elbowroom.cli.judge import quantities
+from elbowroom.workflow import configuration, plan
+from elbowroom.workflow.run import announcement
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +80,30 @@ def test_draws_that_are_not_off_are_said_to_be_right() -> None:
         "off in another way",
         "too low",
     ]
+
+
+def test_the_request_is_there_when_training_fails(csv: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    given = ("label=side", *SMALL, "learning_rate=1e30", "optimizer=sgd", "--steps", 20)
+    done = run("fit", csv, *given, "--out", folder)
+    assert done.code != 0
+    assert "learning rate 1e+30 throughout" in done.err
+    asked = yaml.safe_load((folder / "request.yaml").read_text())
+    assert asked["train"]["learning_rate"] == 1e30
+
+
+@pytest.mark.parametrize(
+    ("more", "chosen"),
+    [
+        ({}, "likelihood Bernoulli, networks mlp, gradient leave-one-out"),
+        ({"model.gradient": "nvil"}, "likelihood Bernoulli, networks mlp"),
+        ({"objective.samples": 2}, "likelihood Bernoulli, networks mlp"),
+    ],
+)
+def test_chosen_is_what_was_picked_and_stayed(more: dict[str, object], chosen: str) -> None:
+    """What was asked for was not chosen, nor is what another objective has replaced."""
+    flags = {"model.type": "discrete-vae", "data.limit": 60, "data.binarize": "threshold", **more}
+    made = plan.make(configuration.read("digits", [], flags))
+    said = announcement(made, Path("run")).splitlines()
+    assert f"chosen      {chosen}" in said
+    assert any("learning rate 0.001 falling to 1e-05" in line for line in said)

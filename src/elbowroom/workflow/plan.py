@@ -61,6 +61,9 @@ def make(tree: Tree) -> Plan:
     splits = load_data(tree["data"], tree["seed"])
     with seeded(tree["seed"]):
         made = compose(tree, splits)
+    if tree["objective"] is not None or tree["inference"] is not None:
+        of_objective = made.objective.arguments()  # others may take their place
+        made.chosen = {k: v for k, v in made.chosen.items() if k not in of_objective}
     if tree["objective"] is not None:
         made.objective = objective(made, tree["objective"])
     settings, players = settings_for(tree, made), None

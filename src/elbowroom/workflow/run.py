@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from elbowroom.config import build
 from elbowroom.data import reload
 from elbowroom.data.dataset import Splits
@@ -15,10 +17,11 @@ from elbowroom.errors import UserError
 from elbowroom.inference.held_out import for_test
 from elbowroom.model import Model
 from elbowroom.posteriors.per_datum import keeps_rows
+from elbowroom.schedules import Cosine, Schedule
 from elbowroom.train import fit as training
 from elbowroom.train import run_folder
 from elbowroom.train.callbacks import ProgressBar
-from elbowroom.train.files import write_json
+from elbowroom.train.files import write_json, write_text
 from elbowroom.train.loop import History
 from elbowroom.workflow import figures, plan, summary
 from elbowroom.workflow.configuration import Tree, complete
@@ -32,15 +35,15 @@ MOST_THREADS = 1024
 
 def announcement(made: plan.Plan, folder: Path) -> str:
     """Say what was recognised and chosen, before the work begins."""
-    chosen = ", ".join(f"{k} {v}" for k, v in made.recipe.chosen.items())
-    settings, way = made.settings, made.tree["inference"]
+    asked, way = made.tree["model"], made.tree["inference"]
+    chosen = ", ".join(f"{k} {v}" for k, v in made.recipe.chosen.items() if k not in asked)
     return "\n".join(
         [
             f"data        {made.splits.spec.description}",
             f"chosen      {chosen or 'as configured'}",
             describe(made.recipe.model, made.recipe.objective),
             *([] if way is None else [f"inference   {listed(way)}"]),
-            f"training    {schooling(made)}, seed {settings.seed}",
+            f"training    {schooling(made)}, seed {made.settings.seed}",
             f"run folder  {folder}",
         ]
     )
@@ -56,8 +59,15 @@ def schooling(made: plan.Plan) -> str:
         return f"{solved_by}, {settings.steps:,} iterations over {everything}"
     return (
         f"{settings.steps:,} steps of {settings.batch_size}, {settings.optimizer}, "
-        f"{settings.precision}"
+        f"learning rate {pace(settings.learning_rate)}, {settings.precision}"
     )
+
+
+def pace(rate: float | Schedule) -> str:
+    """Say how the learning rate goes; a number that is given replaces the falling default."""
+    if isinstance(rate, Cosine):
+        return f"{rate.start:g} falling to {rate.end:g}"
+    return str(rate) if isinstance(rate, Schedule) else f"{rate:g} throughout"
 
 
 def listed(way: Any) -> str:
@@ -107,7 +117,7 @@ def fit(
         progress: whether to show progress bars.
     """
     shown = of_whom(made.recipe.model, made.splits)
-    callbacks = [Snapshots(shown, made.tree["seed"]), *bars(progress)]
+    callbacks = [Request(made.tree), Snapshots(shown, made.tree["seed"]), *bars(progress)]
     history = training.fit(
         made.recipe.model,
         made.splits,
@@ -130,9 +140,25 @@ def resume(
     tree = request_of(config, folder)
     splits = reload(spec_of(config))
     shown = of_whom(run_folder.rebuild(config)[0], splits)
-    callbacks = [Snapshots(shown, tree["seed"]), *bars(progress)]
+    callbacks = [Request(tree), Snapshots(shown, tree["seed"]), *bars(progress)]
     model, history = training.resume(folder, splits, steps=steps, callbacks=callbacks)
     return judge(model, splits, folder, tree, embed, history)
+
+
+class Request:
+    """A callback that writes what was asked for when training starts, as YAML to fit again.
+
+    Args:
+        tree: the completed configuration.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+
+    def on_fit_start(self, loop: Any) -> None:
+        if loop.folder is not None and loop.leads:
+            text = yaml.safe_dump(self.tree, sort_keys=False)
+            write_text(loop.folder / summary.REQUEST, text)
 
 
 def of_whom(model: Model, splits: Splits) -> Any:

@@ -6,8 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from elbowroom.data import builtin
 from elbowroom.data.spec import DataSpec
 from elbowroom.report import sections
@@ -67,7 +65,7 @@ def write(
     model: str,
     embed: bool,
 ) -> None:
-    """Write ``report.html``, the model card, and what was asked for as YAML.
+    """Write ``report.html`` and the model card.
 
     Args:
         folder: the run folder.
@@ -78,7 +76,6 @@ def write(
         model: the model as mathematics.
         embed: whether the report may hold pictures of the data.
     """
-    write_text(folder / REQUEST, yaml.safe_dump(config["request"], sort_keys=False))
     title = f"{config['request']['model']['type']} on {spec.name}"
     commands = command_lines()
     write_report(
