@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+NEAR = 0.75  # share of letters in common above which a name is a misspelling of another
 LONGEST, FEW = 500, 12  # characters that a list may have; how many stand for a longer one
 
 
@@ -16,8 +17,14 @@ class UserError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest of `known`, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    """Return ``" Did you mean 'x'?"`` for the nearest of `known`, or an empty string.
+
+    Where none is very near, one that the word begins with is meant: frey by frey-faces.
+    """
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=NEAR)
+    near = near or [name for name in known if word.startswith(f"{name}-")]
+    near = near or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

@@ -9,6 +9,9 @@ import yaml
 from commands import SMALL, run
 
 from elbowroom.cli.judge import quantities
+from elbowroom.data.builtin import find, names
+from elbowroom.errors import did_you_mean
+from elbowroom.inference.kinds import KINDS
 from elbowroom.workflow import configuration, plan
 from elbowroom.workflow.run import announcement
 
@@ -107,3 +110,19 @@ def test_chosen_is_what_was_picked_and_stayed(more: dict[str, object], chosen: s
     said = announcement(made, Path("run")).splitlines()
     assert f"chosen      {chosen}" in said
     assert any("learning rate 0.001 falling to 1e-05" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("frey-faces", "frey"), ("mnist-statik", "mnist-static"), ("irsi", "iris"), ("qqq", None)],
+)
+def test_the_data_set_that_was_meant(said: str, meant: str | None) -> None:
+    assert did_you_mean(said, names()) == (f" Did you mean {meant!r}?" if meant else "")
+
+
+def test_ways_of_inference_and_binarised_sets_are_listed() -> None:
+    text = run("fit", "--help").out
+    for name, kind in KINDS.items():
+        assert f"{name}: {kind.about}" in " ".join(text.split())
+    assert "digits-threshold" in run("datasets").out
+    assert find("digits-threshold") is not None

@@ -10,6 +10,11 @@ import typer
 from elbowroom.cli.options import Json
 from elbowroom.cli.output import Voice, table
 
+BINARISED = (
+    "Levels are binary as NAME-dynamic (drawn anew for each batch), NAME-static (drawn once)\n"
+    "and NAME-threshold (at one half), as in digits-threshold."
+)
+
 
 def models(
     name: Annotated[
@@ -92,7 +97,7 @@ def datasets(
     every = {n: data.describe(n) for n in data.names()}
     keys = ["shape", "kind", "licence", "where"]
     rows = [[n, *(brief(n, str(d.get(k, ""))) for k in keys)] for n, d in every.items()]
-    voice.result(every, table(["data set", *keys], rows))
+    voice.result(every, f"{table(['data set', *keys], rows)}\n\n{BINARISED}")
 
 
 def brief(name: str, cell: str) -> str:

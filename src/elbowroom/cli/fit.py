@@ -9,7 +9,6 @@ import typer
 
 from elbowroom.cli.options import Device, Json, Overwrite, Quiet, Run, Seed, Threads, use_threads
 from elbowroom.cli.output import Voice, leads, table
-from elbowroom.inference.kinds import listed
 from elbowroom.memory import LARGEST_SEED
 
 DEMO_STEPS = 4000
@@ -37,7 +36,9 @@ def fit(
     ] = None,
     inference: Annotated[
         str | None,
-        typer.Option("--inference", help=f"How the posterior is fitted. {listed()}"),
+        typer.Option(
+            "--inference", help="How the posterior is fitted, see above. Default: joint."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -88,6 +89,28 @@ def fit(
     binarize, size, limit, kind; cells batch, layer, most_variable; sentences and molecules
     notation, vocabulary, length. Training takes learning_rate, optimizer, clip_norm, average,
     accumulate, patience, evaluate_every; a mistyped option lists them all.
+
+    Ways of inference:
+
+    - `joint`: one gradient step on encoder and generator; the default
+
+    - `amortised`: another name of joint
+
+    - `alternating`: steps on the posterior, then on the generator, as EM does
+
+    - `per-datum`: parameters for each training datum, no encoder
+
+    - `wake-sleep`: two losses: explain data, recognise dreams
+
+    - `reweighted-wake-sleep`: wake-sleep by importance-weighted particles
+
+    - `naive-monte-carlo`: no posterior: particles from the prior
+
+    - `semi-amortised`: the encoder's guess, refined for each datum by gradients
+
+    - `hamiltonian`: the encoder's particles, moved by leapfrogs
+
+    - `langevin`: the encoder's particles, moved by annealed Langevin
     """
     from elbowroom.workflow import configuration, plan, run
 
