@@ -14,6 +14,7 @@ from elbowroom.evaluate.hidden import Layout, from_prior, known, layout_of, obse
 from elbowroom.evaluate.hmc import Point, Weights, weighted
 from elbowroom.evaluate.likelihood import sample
 from elbowroom.model import Model
+from elbowroom.objectives.base import total_of
 from elbowroom.random import seeded
 from elbowroom.shapes import Batch, Scope
 
@@ -114,7 +115,7 @@ class Path:
         if self.start == "posterior":
             return self.model.posterior.log_prob(latents, self.scope)
         p = self.model.prior.condition({**self.scope, **latents}, self.layout.names)
-        return sum(p[name].log_prob(latents[name]) for name in self.layout.names)  # type: ignore[return-value]
+        return total_of({name: p[name].log_prob(latents[name]) for name in self.layout.names})
 
     def log_ends(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``log s(z)`` and ``log p(x, z)``, ``(C, B)``, nats."""
@@ -124,9 +125,13 @@ class Path:
             return self.model.posterior.log_prob(latents, self.scope), self.model.log_joint(scope)
         # The likelihood and the prior apart, so that the prior is not evaluated twice.
         log_p = {n: p.log_prob(scope[n]) for n, p in self.model.prior.condition(scope).items()}
-        start = sum(log_p[name] for name in self.layout.names)
-        rest = sum(log_p[name] for name in observed(self.model, self.layout.names))
-        return start, start + rest + sum(self.model.log_likelihood(scope).values())  # type: ignore[return-value]
+        start = total_of({name: log_p[name] for name in self.layout.names})
+        joint = start
+        for name in observed(self.model, self.layout.names):
+            joint = joint + log_p[name]
+        for term in self.model.log_likelihood(scope).values():
+            joint = joint + term
+        return start, joint
 
 
 def slope(value: Tensor, z: Tensor, again: bool = False) -> Tensor:

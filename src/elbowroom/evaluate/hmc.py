@@ -54,8 +54,11 @@ class Densities(Protocol):
 
 def weighted(values: Iterable[Tensor], weights: Weights) -> Tensor:
     """Return ``Σ_t w_t v_t``; what has no weight is not read, for it may be infinite."""
-    terms = [weight * value for weight, value in zip(weights, values) if weight != 0.0]
-    return terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
+    (weight, value), *others = [pair for pair in zip(weights, values) if pair[0] != 0.0]
+    total = weight * value
+    for weight, value in others:
+        total = torch.add(total, value, alpha=weight)
+    return total
 
 
 def leapfrog(
