@@ -36,6 +36,8 @@ def test_errors_are_those_of_the_conditional_mean() -> None:
     )
     score = r2_score(X.numpy(), mean, multioutput="variance_weighted")
     assert found.explained_variance == pytest.approx(score, abs=1e-9)
+    each = r2_score(X.numpy(), mean, multioutput="raw_values")
+    np.testing.assert_allclose(1 - found.unexplained, each, atol=1e-9)
     log_p = torch.distributions.Normal(torch.from_numpy(mean), TRUTH.scale).log_prob(X).sum(1)
     torch.testing.assert_close(found.log_likelihood.values, log_p)
     assert found.error_rate is None
@@ -79,6 +81,7 @@ def test_binary_data_of_a_plain_autoencoder() -> None:
 def test_constant_data_have_no_explained_variance() -> None:
     found = reconstruction(binary_autoencoder(), torch.ones(4, 3))["x"]
     assert math.isnan(found.explained_variance)
+    assert found.unexplained.isnan().all()
 
 
 def test_what_cannot_be_reconstructed_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -175,3 +176,27 @@ def test_annealing_is_advised_where_latents_can_be_moved() -> None:
     )
     assert anneals(vae(er.Bernoulli(6)), rows)
     assert not anneals(discrete, rows)
+
+
+def test_columns_of_a_table_have_no_common_unit() -> None:
+    """Metres become millimetres, and the headline stays; the squared error does not."""
+
+    def record(factor: float) -> Any:
+        data, model = gaussian_data(), LinearGaussian.random().model().float()
+        for part in (data.train, data.test):
+            part.columns["x"] = part.columns["x"] * torch.tensor([factor, 1, 1, 1, 1, 1])
+        encoder, decoder = model.posterior.joint.sites["z"].net, model.likelihood.sites["x"].net
+        with torch.no_grad():
+            encoder.weight[:, 0] /= factor
+            decoder.weight[0] *= factor
+            decoder.bias[0] *= factor
+        spec = dataclasses.replace(data.spec, columns=tuple("abcdef"))
+        return evaluate(model, dataclasses.replace(data, spec=spec), samples=2)
+
+    metres, millimetres = record(1.0), record(1000.0)
+    ours, theirs = metres["reconstruction_error"], millimetres["reconstruction_error"]
+    assert ours["value"] == pytest.approx(theirs["value"], rel=1e-4)
+    assert 0 < ours["value"] < 1
+    assert ours["by_column"].keys() == set("abcdef")
+    squared = [r["reconstruction"]["x"]["squared_error"]["value"] for r in (metres, millimetres)]
+    assert squared[1] > 100 * squared[0]

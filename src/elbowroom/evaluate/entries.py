@@ -152,13 +152,31 @@ def gap_entries(train: LogMarginal, test: LogMarginal) -> Entries:
     }
 
 
-def reconstruction_entries(results: dict[str, Reconstruction]) -> Entries:
-    """Return every variable's figures; the headline is there if there is one variable."""
+def reconstruction_entries(
+    results: dict[str, Reconstruction], columns: Sequence[str] | None = None
+) -> Entries:
+    """Return every variable's figures; the headline is there if there is one variable.
+
+    Args:
+        results: by variable.
+        columns: names of the columns of a table, each in a unit of its own, so that their errors
+            add up in none: the headline is then in shares of their variances.
+    """
     detail = {name: reconstruction_detail(result) for name, result in results.items()}
     headline: Entry | str = "there are several observed variables: see 'reconstruction'"
     if len(detail) == 1:
         headline = next(iter(detail.values()))["squared_error"]
+    if len(detail) == 1 and columns:
+        headline = by_column(next(iter(results.values())), columns)
     return {"reconstruction_error": headline, "reconstruction": detail}
+
+
+def by_column(result: Reconstruction, columns: Sequence[str]) -> Entry | str:
+    """Return the share of its variance that each column loses, and the mean of those that vary."""
+    shares = result.unexplained.flatten()
+    each = dict(zip(columns, shares.tolist(), strict=True))
+    unit = "of a column's variance, mean over columns"
+    return number(shares.nanmean().item(), unit, by_column=each, standardised=True)
 
 
 def reconstruction_detail(result: Reconstruction) -> dict[str, Entry | str]:

@@ -18,6 +18,9 @@ from elbowroom.gradients.location import Location
 from elbowroom.model import Model, masked_log_prob
 from elbowroom.shapes import MASK
 
+ROUNDING = 1e-12
+"""Of an entry's sum of squares: what varies by less is constant."""
+
 
 @dataclass(frozen=True)
 class Reconstruction:
@@ -30,6 +33,8 @@ class Reconstruction:
         log_likelihood: ``log p(x|E_q[z])``, ``(N,)``, nats.
         explained_variance: ``1 - Σ (x - x̂)² / Σ (x - x̄)²`` with x̄ each entry's mean over the
             data; NaN where the data are constant.
+        unexplained: ``Σ (x - x̂)² / Σ (x - x̄)²`` of each entry, ``(*event)``, which has no unit;
+            NaN where it is constant.
         error_rate: share of binary entries that are more probably the other value, ``(N,)``;
             None for other data.
     """
@@ -37,6 +42,7 @@ class Reconstruction:
     squared_error: Estimate
     log_likelihood: Estimate
     explained_variance: float
+    unexplained: Tensor
     error_rate: Estimate | None
 
 
@@ -118,14 +124,16 @@ def presence(x: Tensor, mask: Tensor | None) -> Tensor:
 def summarise(parts: list[Comparison]) -> Reconstruction:
     """Join the batches' comparisons."""
     residual, count, total, squares = (
-        sum(getattr(part, name) for part in parts)
+        torch.stack([getattr(part, name) for part in parts]).sum(0)
         for name in ("residual", "count", "total", "squares")
     )
-    spread = squares - total.square() / count.clamp(min=1.0)  # type: ignore[union-attr, operator]
+    spread = squares - total.square() / count.clamp(min=1.0)
+    varies = spread > ROUNDING * squares
     wrong = [part.wrong for part in parts if part.wrong is not None]
     return Reconstruction(
         Estimate(join(part.squared_error for part in parts), 1),
         Estimate(join(part.log_likelihood for part in parts), 1),
-        1.0 - (residual.sum() / spread.sum()).item() if spread.sum() > 0 else float("nan"),  # type: ignore[union-attr]
+        1.0 - (residual.sum() / spread.sum()).item() if spread.sum() > 0 else float("nan"),
+        torch.where(varies, residual / spread.where(varies, 1.0), torch.nan).cpu(),
         Estimate(join(wrong), 1) if wrong else None,
     )

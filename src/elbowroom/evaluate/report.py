@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,9 @@ def evaluate(
     if len(rows) == 0:
         raise UserError(f"there are no {name} data to evaluate: zero rows")
     train = subset(as_rows(splits.train), 0 if kept else len(rows), seed)
-    evaluation = Evaluation(model, rows, train, samples, seed, progress, kind=splits.spec.kind)
+    kind, columns = splits.spec.kind, splits.spec.columns
+    apart = columns if kind == "real" and splits.spec.image is None else None
+    evaluation = Evaluation(model, rows, train, samples, seed, progress, kind=kind, columns=apart)
     settings = {"samples": samples, "seed": seed, "limit": limit}
     paired = min(len(rows), most_paired(model))
     counts = {"evaluated": len(rows), "train": len(train), "paired": paired}
@@ -92,6 +94,7 @@ class Evaluation:
         lower: set by the stage of the bound, where that was averaged without error.
         marginal: set by the stage of that name, for the gap and the perplexity.
         kind: of the data, as the spec calls it.
+        columns: names of a table's columns, where each has a unit of its own.
     """
 
     model: Model
@@ -102,6 +105,7 @@ class Evaluation:
     progress: Progress | None
     marginal: LogMarginal | None = None
     kind: str = "real"
+    columns: Sequence[str] | None = None
     lower: LowerBound | None = None
 
     def run(self) -> dict[str, Any]:
@@ -182,7 +186,8 @@ class Evaluation:
         )
 
     def reconstruction(self) -> Entries:
-        return entries.reconstruction_entries(reconstruction(self.model, self.rows, self.seed))
+        found = reconstruction(self.model, self.rows, self.seed)
+        return entries.reconstruction_entries(found, self.columns)
 
     def units(self) -> Entries:
         return entries.unit_entries(active_units(self.model, self.rows, self.seed))

@@ -53,12 +53,23 @@ def comparison(folders: list[Path]) -> tuple[list[str], list[list[str]], dict[st
     for other in others:
         refuse_different(first, other, configs[first], configs[other])
 
-    def cell(number: Any) -> str:
-        given = number.get("given") if isinstance(number, dict) else None
-        return f"{shown(number)} given {', '.join(given)}" if given else shown(number)
+    units = {key: {unit_of(r.get(key)) for r in results.values()} - {""} for key, _ in COLUMNS}
 
-    rows = [[f, *(cell(r.get(key)) for key, _ in COLUMNS)] for f, r in results.items()]
+    def cell(number: Any, apart: bool) -> str:
+        given = number.get("given") if isinstance(number, dict) else None
+        text = f"{shown(number)} {unit_of(number)}".rstrip() if apart else shown(number)
+        return f"{text} given {', '.join(given)}" if given else text
+
+    rows = [
+        [f, *(cell(r.get(key), len(units[key]) > 1) for key, _ in COLUMNS)]
+        for f, r in results.items()
+    ]
     return ["run", *(title for _, title in COLUMNS)], rows, results
+
+
+def unit_of(number: Any) -> str:
+    """Return a figure's unit; an older run may have another than those of today."""
+    return str(number.get("unit", "")) if isinstance(number, dict) else ""
 
 
 def refuse_different(first: Path, other: Path, one: dict[str, Any], two: dict[str, Any]) -> None:

@@ -69,6 +69,10 @@ EXACTLY = {
 }
 """Meanings of figures that are no estimates."""
 
+BY_COLUMN = (
+    "squared error of each column at the posterior mean, over the column's variance; 1 is no "
+    "better than its mean"
+)
 BY_EM = "EM ran them all; kept are the parameters whose bound on validation data was the highest"
 
 
@@ -76,6 +80,8 @@ def explanation(key: str, entry: dict[str, Any]) -> str:
     """Return the meaning of a figure, of this one if it is of a special sort."""
     if entry.get("estimator") == "exact":
         return EXACTLY.get(key, EXPLAINED[key][1])
+    if entry.get("standardised"):
+        return BY_COLUMN
     if entry.get("solved_by") == "EM":
         return BY_EM
     return EXPLAINED[key][1]
