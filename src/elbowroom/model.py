@@ -13,7 +13,7 @@ from elbowroom.conditional import as_joint
 from elbowroom.distributions.base import Factorised, centre
 from elbowroom.distributions.conditioning import Marginal
 from elbowroom.draw import Draw
-from elbowroom.errors import UserError
+from elbowroom.errors import UserError, did_you_mean
 from elbowroom.gradients.location import Location
 from elbowroom.part import Part
 from elbowroom.posteriors.amortized import Amortized
@@ -193,6 +193,8 @@ class Model(Part):
             self.check_support(name, value, batch.get(name + MASK))
         with seeded(seed, self.device):
             draw = self.draw(few, 1, Location())
+            if self.prior is not None:
+                refuse_without_prior(draw, self.prior.names)
             refuse_other_shapes(draw)
             scope = draw.scope
             if self.posterior is None and self.prior is not None:
@@ -243,6 +245,16 @@ class Model(Part):
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+
+def refuse_without_prior(draw: Draw, names: Sequence[str]) -> None:
+    """Raise `UserError` for a latent that the prior does not know; it would cost nothing."""
+    for name, site in draw.sites.items():
+        if not site.has_prior and name not in names:
+            raise UserError(
+                f"the posterior infers {name!r}, of which the prior says nothing."
+                f"{did_you_mean(name, names)} The prior is of {', '.join(names)}."
+            )
 
 
 def refuse_other_shapes(draw: Draw) -> None:

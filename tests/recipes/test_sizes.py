@@ -28,7 +28,7 @@ def sizes() -> Iterator[tuple[str, str, Any]]:
 
 @pytest.mark.parametrize(("name", "option", "value"), list(sizes()))
 def test_what_is_no_size_is_refused_by_name(name: str, option: str, value: Any) -> None:
-    splits = tiny(RECIPES[name].example)
+    splits: Any = tiny(RECIPES[name].example)
     with pytest.raises(UserError, match=rf"^{option}\b.*whole number"):
         recipe(name)(splits.spec, splits.train.columns, **{option: value})
 
@@ -39,13 +39,13 @@ def test_every_exception_is_an_option_of_some_recipe() -> None:
 
 
 def test_options_given_by_place_are_checked_too() -> None:
-    splits = tiny("pictures")
+    splits: Any = tiny("pictures")
     with pytest.raises(UserError, match="latent_dim=-1: it is a whole number of at least 1"):
         recipe("vae")(splits.spec, splits.train.columns, -1)
     assert recipe("vae")(splits.spec, splits.train.columns, 3, []).model is not None
 
 
 def test_options_that_there_are_not_name_the_nearest() -> None:
-    splits = tiny("pictures")
+    splits: Any = tiny("pictures")
     with pytest.raises(UserError, match=r"option of vae 'latent_dims'. Did you mean 'latent_dim'"):
         recipe("vae")(splits.spec, splits.train.columns, latent_dims=3)

@@ -87,6 +87,7 @@ class Bound(Objective):
     ) -> None:
         super().__init__()
         positive("samples", samples)
+        refuse_no_gradient(gradient)
         self.samples, self.gradient, self.weights = samples, gradient, weights
         self.default = Pathwise()
 
@@ -129,6 +130,15 @@ class Bound(Objective):
             total = total + loss.mean()
             metrics[name] = loss.detach()
         return Loss(total, metrics={**metrics, **draw.metrics})
+
+
+def refuse_no_gradient(gradient: Any) -> None:
+    """Raise `UserError` for what says nothing about how an expectation is differentiated."""
+    given = dict(gradient) if isinstance(gradient, Mapping) else {"": gradient}
+    for name, one in given.items():
+        if not isinstance(one, Gradient) and (name or one is not None):
+            place = f"gradient[{name!r}]" if name else "gradient"
+            raise UserError(f"{place}={one!r}: give a gradient, such as er.Pathwise()")
 
 
 def refuse_together(draw: Draw) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from elbowroom.errors import UserError, unknown
 from elbowroom.model import Model
 from elbowroom.objectives.base import Loss, Objective
-from elbowroom.shapes import MASK, Batch, as_scope
+from elbowroom.shapes import MASK, Batch, Scope, as_scope
 
 
 class Classification(Objective):
@@ -20,6 +21,10 @@ class Classification(Objective):
         site: the name of y, a site of an amortised posterior; where the batch has a mask beside
             it, ``(B,)``, true is observed.
 
+    Raises:
+        UserError: the batch has no y; the posterior has no q(y|x) of its own (one that moves
+            particles), or no such latent.
+
     References:
         Semi-supervised Learning with Deep Generative Models (arXiv:1406.5298).
     """
@@ -30,6 +35,7 @@ class Classification(Objective):
 
     def forward(self, model: Model, batch: Batch, step: Tensor) -> Loss:
         scope = as_scope(batch)
+        self.refuse(model, scope)
         label, mask = scope.pop(self.site), scope.pop(self.site + MASK, None)
         q = model.posterior.site(self.site, scope, mask)
         observed = torch.ones_like(label, dtype=torch.bool) if mask is None else mask
@@ -37,3 +43,16 @@ class Classification(Objective):
         log_q = torch.where(observed, q.log_prob(label), 0.0).sum() / count
         right = (observed & (q.mode == label)).sum() / count
         return Loss(-log_q, metrics={"accuracy": right})
+
+    def refuse(self, model: Model, scope: Scope) -> None:
+        """Raise `UserError` where there is no class, or no q(y|x) to read."""
+        if not hasattr(model.posterior, "site"):
+            kind = type(model.posterior).__name__
+            raise UserError(
+                f"Classification reads q({self.site}|x) off an amortised posterior, a network's; "
+                f"this model's is {kind}, which has none: train without Classification"
+                if model.posterior is not None
+                else "Classification needs a posterior of the class; this model has none"
+            )
+        if self.site not in scope:
+            raise unknown("column of the batch for Classification", self.site, scope)

@@ -16,7 +16,12 @@ from elbowroom.posteriors.per_datum import keeps_rows
 from elbowroom.random import seeded
 from elbowroom.train import checkpoint, run_folder
 from elbowroom.train.allocator import keep_freed_memory
-from elbowroom.train.handed import as_sets, refuse_others, settings_from
+from elbowroom.train.handed import (
+    as_sets,
+    refuse_others,
+    refuse_unknown_names,
+    settings_from,
+)
 from elbowroom.train.loop import History, Loop
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import Players, init
@@ -82,6 +87,7 @@ def fit(
         same_start(model)
         same_start(objective)
         model.check(train.batch(torch.arange(min(len(train), 64))))
+        refuse_unknown_names(model, objective)
         state = init(model, objective, chosen, players)
         folder = None if out is None else Path(out)
         held = held_out(model, validation, device)

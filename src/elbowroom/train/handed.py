@@ -7,11 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elbowroom.errors import UserError, unknown
 from elbowroom.model import Model
-from elbowroom.objectives.base import Objective
+from elbowroom.objectives.base import Bound, Objective
 from elbowroom.shapes import MASK
 from elbowroom.train.settings import Settings
 
@@ -46,6 +46,32 @@ def refuse_others(model: Any, objective: Any, inference: Any, callbacks: Any) ->
         )
     if not isinstance(callbacks, Iterable):
         raise UserError(f"callbacks={shown(callbacks)}: give a list of them")
+
+
+def refuse_unknown_names(model: Model, objective: Objective) -> None:
+    """Raise `UserError` where an objective speaks by name of what the model has not.
+
+    A misspelt name would change nothing, in silence.
+    """
+    latents, observed = latents_of(model), tuple(model.likelihood.names)
+    for part in objective.modules():
+        if not isinstance(part, Bound):
+            continue
+        place = type(part).__name__
+        for argument, known in (("gradient", latents), ("beta", latents), ("weights", observed)):
+            named = getattr(part, argument, None)
+            if not isinstance(named, Mapping | nn.ModuleDict) or not known:
+                continue
+            for name in named:
+                if name not in known:
+                    raise unknown(f"name in {place}({argument}=...)", name, known)
+
+
+def latents_of(model: Model) -> tuple[str, ...]:
+    """Return the names of the latents that prior and posterior say they have."""
+    prior = () if model.prior is None else model.prior.names
+    joint = getattr(model.posterior, "joint", None)
+    return tuple(dict.fromkeys([*prior, *(() if joint is None else joint.names)]))
 
 
 def shown(value: Any) -> str:

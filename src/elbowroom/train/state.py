@@ -21,6 +21,12 @@ from elbowroom.train.settings import Settings
 
 Players = Mapping[str, Iterable[nn.Parameter]]
 
+SHARED = (
+    "; a prior made of the posterior itself (VampPrior), or a decoder with its weights, has them "
+    "all, and this objective, or turns, trains the two apart: take one that trains them together, "
+    "such as IWAE or MultipleIWAE"
+)
+
 
 @dataclass
 class Player:
@@ -89,7 +95,7 @@ def init(
     """
     settings = Settings() if settings is None else settings
     chosen = default_players(model, objective, settings) if players is None else players
-    made = {name: player(parameters, settings) for name, parameters in chosen.items()}
+    made = {name: player(name, parameters, settings) for name, parameters in chosen.items()}
     check_players(made, settings)
     parameters = list(model.parameters())
     average = [p.detach().clone() for p in parameters] if settings.average else None
@@ -97,12 +103,17 @@ def init(
     return TrainState(model, objective, settings, made, step, average=average)
 
 
-def player(parameters: Iterable[nn.Parameter], settings: Settings) -> Player:
-    """Give parameters an optimiser."""
+def player(name: str, parameters: Iterable[nn.Parameter], settings: Settings) -> Player:
+    """Give parameters an optimiser.
+
+    Raises:
+        UserError: none of them learns.
+    """
     trained = [p for p in dict.fromkeys(parameters) if p.requires_grad]
     if not trained:
         raise UserError(
-            "there is nothing to train: a player has no parameter that needs a gradient"
+            f"there is nothing to train: player {name!r} has no parameter of its own that needs a "
+            f"gradient{SHARED if name == 'posterior' else ''}"
         )
     return Player(trained, optimizer_class(settings)(trained))
 
