@@ -12,6 +12,7 @@ import pytest
 import torch
 from small import linear_likelihood, tensor
 from torch import Tensor
+from ways import EVERY
 
 import elbowroom as er
 from elbowroom.data.dataset import Dataset
@@ -20,13 +21,10 @@ from elbowroom.errors import UserError
 from elbowroom.gradients.cubature import Cubature
 from elbowroom.inference import (
     AlternatingInference,
-    HamiltonianInference,
     JointInference,
-    LangevinInference,
     NaiveMonteCarloInference,
     PerDatumInference,
     ReweightedWakeSleepInference,
-    SemiAmortisedInference,
     WakeSleepInference,
 )
 from elbowroom.inference.kinds import KINDS, inference_of
@@ -37,17 +35,6 @@ from elbowroom.posteriors.langevin import Langevin
 from elbowroom.posteriors.semi_amortised import SemiAmortised
 from oracles.linear_gaussian import ppca_optimum, random_model, sample
 
-EVERY = [
-    JointInference(),
-    AlternatingInference(),
-    PerDatumInference(),
-    WakeSleepInference(),
-    ReweightedWakeSleepInference(),
-    NaiveMonteCarloInference(),
-    SemiAmortisedInference(2),
-    HamiltonianInference(2),
-    LangevinInference(2),
-]
 COUNT = 300
 
 

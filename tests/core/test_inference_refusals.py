@@ -10,6 +10,7 @@ import pytest
 import torch
 from small import linear_likelihood
 from torch import Tensor
+from ways import EVERY
 
 import elbowroom as er
 from elbowroom.data.dataset import Dataset
@@ -37,17 +38,6 @@ from elbowroom.posteriors.exact import Exact
 from elbowroom.posteriors.per_datum import PerDatum, keeps_rows
 from oracles.linear_gaussian import random_model
 
-EVERY = [
-    JointInference(),
-    AlternatingInference(),
-    PerDatumInference(),
-    WakeSleepInference(),
-    ReweightedWakeSleepInference(),
-    NaiveMonteCarloInference(),
-    SemiAmortisedInference(2),
-    HamiltonianInference(2),
-    LangevinInference(2),
-]
 LOST: list[tuple[Any, str]] = [
     (er.ELBO(beta=4.0), "take the plain ELBO, with beta=1"),
     (er.ELBO(beta=er.Linear(0.0, 1.0, 10)), "warmup=0"),
