@@ -46,6 +46,20 @@ def autoencoder() -> er.Model:
         )
 
 
+def quantised() -> er.Model:
+    """An autoencoder through codes that follow their vectors by running means; nothing random."""
+    with er.random.seeded(0):
+        encoder = er.nets.MLP(SIZE, [8], 2)
+        return er.Model(
+            None,
+            er.Conditional(er.nets.MLP(2, [8], SIZE), er.Gaussian(SIZE, scale=1.0), "z"),
+            er.Quantized(encoder, codes=5, dim=2, learning="average", decay=0.8, revive=0.0),
+        )
+
+
+MODELS = {"vae": vae, "exact": lambda _: autoencoder(), "quantised": lambda _: quantised()}
+
+
 class Watch:
     """Records which data a process saw, and fails at a step if asked to."""
 
@@ -69,7 +83,7 @@ class Watch:
 
 def train(folder: Path, rank: int, options: dict[str, Any]) -> None:
     """Fit, and leave what this process saw and holds."""
-    model = autoencoder() if options.pop("exact", False) else vae(rank)
+    model = MODELS[options.pop("model", "vae")](rank)
     watch = Watch(options.pop("crash", None))
     settings = {"steps": 20, "batch_size": 16, "evaluate_every": 5, "log_every": 4, **options}
     fit(model, data(), er.ELBO(), out=folder / "run", callbacks=[watch], **settings)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from children import FIT, TERM, WEIGHTS, finished, rows, wait_for
-from ranks import COUNT, begun, command, data, go_on, together, train
+from ranks import COUNT, begun, command, data, go_on, quantised, together, train
 from torch import Tensor
 
 from elbowroom.errors import UserError
@@ -68,7 +68,7 @@ def test_another_number_of_processes_is_refused(pair: Path) -> None:
 
 def test_without_noise_two_do_exactly_what_one_does(tmp_path: Path) -> None:
     """Whole-set batches and a deterministic model: the averaged gradient is the gradient."""
-    options: dict[str, Any] = {"exact": True, "optimizer": "sgd", "learning_rate": 0.05}
+    options: dict[str, Any] = {"model": "exact", "optimizer": "sgd", "learning_rate": 0.05}
     assert together(train, tmp_path / "one", world=1, batch_size=COUNT, **options) == [0]
     assert together(train, tmp_path / "two", batch_size=COUNT // 2, **options) == [0, 0]
     one, two = left(tmp_path / "one", 0), left(tmp_path / "two", 0)
@@ -80,6 +80,25 @@ def test_without_noise_two_do_exactly_what_one_does(tmp_path: Path) -> None:
     assert moved > 0
     bounds = [bound(tmp_path / name) for name in ("one", "two")]
     assert bounds[0] == pytest.approx(bounds[1], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_codebook_of_running_means_is_that_of_one_process(tmp_path: Path) -> None:
+    """Counts and sums of vectors are added up over the processes, so each moves by all data."""
+    options: dict[str, Any] = {"model": "quantised", "optimizer": "sgd", "learning_rate": 0.01}
+    assert together(train, tmp_path / "one", world=1, batch_size=COUNT, **options) == [0]
+    assert together(train, tmp_path / "two", batch_size=COUNT // 2, **options) == [0, 0]
+    one, *two = (
+        left(tmp_path / name, rank) for name, rank in (("one", 0), ("two", 0), ("two", 1))
+    )
+    codes = [name for name in one if ".averages." in name]
+    assert len(codes) == 4  # vectors, count, total, fresh
+    for name in codes:
+        assert torch.equal(two[0][name], two[1][name]), name
+        assert torch.allclose(one[name], two[0][name], atol=1e-5), name
+    start = quantised().state_dict()["posterior.averages.vectors"]
+    assert (one["posterior.averages.vectors"] - start).abs().max() > 0.05
+    assert (one["posterior.averages.count"] > 1).sum() >= 2, "or there is one code for all"
 
 
 def bound(folder: Path) -> float:
