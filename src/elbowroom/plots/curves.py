@@ -23,7 +23,7 @@ def training_curves(
     rows: Sequence[Mapping[str, Any]],
     *,
     title: str | None = "Training",
-    subtitle: str | None = "nats per datum; train is grey, validation orange",
+    subtitle: str | None = "nats per datum; training data dark, validation data orange",
 ) -> Figure:
     """Draw every logged quantity by step, one panel each.
 

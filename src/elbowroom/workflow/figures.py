@@ -116,7 +116,7 @@ def draw_all(model: Model, splits: Splits, folder: Path, seed: int) -> Drawn:
         artist.draw(
             "training",
             "The objective's terms by step: means over the training batches since the point "
-            "before (grey), and over validation data (orange).",
+            "before (dark), and over validation data (orange).",
             lambda: curves.training_curves(rows),
         )
     return artist.drawn
