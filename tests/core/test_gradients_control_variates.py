@@ -20,6 +20,7 @@ from elbowroom.gradients.logits import LogitGradient, by_point
 from elbowroom.gradients.moments import OptimalConstant, RunningMean
 from elbowroom.gradients.mu_prop import MuProp
 from elbowroom.gradients.rebar import REBAR, RELAX
+from elbowroom.gradients.relaxed import GumbelSoftmax
 from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
 from elbowroom.objectives.base import total_of
 from elbowroom.random import seeded
@@ -460,7 +461,9 @@ def test_moments_move_once_per_update() -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(UserError, match="positive"):
-        REBAR(0.0)
+    for make in (REBAR, GumbelSoftmax):
+        for temperature in (0.0, -1.0, float("inf"), float("nan"), "hot", True):
+            with pytest.raises(UserError, match=r"temperature=.*positive"):
+                make(temperature)
     with pytest.raises(UserError, match="below 1"):
         RunningMean(1.0)

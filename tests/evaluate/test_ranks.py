@@ -63,6 +63,24 @@ def test_the_shape_is_put_into_words(words: str) -> None:
     assert (found.p_value < 1e-6) == bool(words)
 
 
+def test_a_small_shift_of_all_ranks_is_seen() -> None:
+    """A slope of 12 % is little in any bin, and four standard errors of the mean."""
+    uniform = np.random.default_rng(4).random((3000, 1))
+    found = ranks_of((100 * (uniform + 0.12 * uniform * (1 - uniform))).astype(np.int64), 99)
+    assert found.p_values.item() > 0.01
+    assert found.shift.item() == pytest.approx(0.12 * (1 / 6) * (12 * 3000) ** 0.5, abs=2.0)
+    assert found.corrected.item() < 0.01
+    assert found.readings() == ["too low"]
+
+
+def test_words_and_p_values_do_not_contradict() -> None:
+    """Of 400 uniform quantities some are three standard errors off, and none is called so."""
+    found = ranks_of(np.random.default_rng(5).integers(0, 100, (500, 400)), 99)
+    assert found.shift.abs().max() > 2.9
+    assert not any(found.readings())
+    assert found.p_value > 0.01
+
+
 def test_both_can_be_off() -> None:
     assert reading(5.0, -5.0) == "too low, too wide"
 

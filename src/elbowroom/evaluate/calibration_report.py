@@ -10,13 +10,11 @@ from elbowroom.data.dataset import Splits
 from elbowroom.evaluate import entries
 from elbowroom.evaluate.calibration import Calibration, calibration
 from elbowroom.evaluate.particles import Rows, as_rows
+from elbowroom.evaluate.ranks import CERTAIN
 from elbowroom.model import Model
 
 COUNT, DRAWS = 1000, 99
 """Data that are simulated, and draws of the posterior for each, where nothing else is asked."""
-
-CERTAIN = 0.01
-"""Corrected p-value below which a quantity is said to be off."""
 
 Progress = Callable[[str, float, int], None]
 

@@ -1,4 +1,4 @@
-"""Whether ranks are uniform: a chi-squared test, and in which way they are not."""
+"""Whether ranks are uniform: in number by bins, on average, in spread; and how they are not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from torch import Tensor
 MOST_BINS, FEWEST_EXPECTED = 20, 5
 """A chi-squared statistic is what its name says where five ranks or so fall into every bin."""
 
-DISTINCT = 3.0
-"""Standard scores from which a shift or a width is put into words."""
+DISTINCT = 2.0
+"""Standard scores from which a shift or a width is put into words, where anything is off."""
+
+CERTAIN = 0.01
+"""Corrected p-value below which a quantity is called off."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,21 @@ class Ranks:
 
     @property
     def p_values(self) -> Tensor:
-        """How probable so large a statistic is where ranks are uniform, ``(Q,)``."""
+        """How probable so large a chi-squared is where ranks are uniform, ``(Q,)``."""
         degrees = torch.full_like(self.chi_squared, (self.bins - 1) / 2)
         return torch.special.gammaincc(degrees, self.chi_squared / 2)
 
     @property
     def corrected(self) -> Tensor:
-        """The p-values corrected for their number by Holm's rule, ``(Q,)``."""
-        return holm(self.p_values)
+        """Three tests' smallest p-value, corrected for three and by Holm for Q: ``(Q,)``.
+
+        They are of the counts, of the shift and of the width: a small shift of all ranks shows in
+        their mean long before it does in any bin.
+        """
+        scores = torch.stack([self.shift, self.width]).abs()
+        tails = torch.special.erfc(scores / math.sqrt(2.0))
+        smallest = torch.cat([tails, self.p_values.unsqueeze(0)]).amin(0)
+        return holm((3.0 * smallest).clamp(max=1.0))
 
     @property
     def p_value(self) -> float:
@@ -105,8 +115,10 @@ class Ranks:
         return ((self.draws + 1) ** 2 - 1) / 12
 
     def readings(self) -> list[str]:
-        """Say of every quantity in which way its draws are off, or nothing."""
-        return [reading(s, w) for s, w in zip(self.shift.tolist(), self.width.tolist())]
+        """Say in which way a quantity's draws are off, or nothing where it is not called so."""
+        off = (self.corrected < CERTAIN).tolist()
+        scores = zip(off, self.shift.tolist(), self.width.tolist())
+        return [reading(shift, width) if called else "" for called, shift, width in scores]
 
 
 def holm(p_values: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from elbowroom.arguments import positive_number
 from elbowroom.distributions.bernoulli import Bernoulli
 from elbowroom.draw import Particles, Site
-from elbowroom.errors import UserError
 from elbowroom.gradients.logits import Finite, LogitGradient, points_and_measure
 from elbowroom.gradients.relaxed import as_state, noisy
 from elbowroom.shapes import Scope, fold
@@ -50,8 +50,7 @@ class REBAR(LogitGradient):
 
     def __init__(self, temperature: float = 0.5, scale: float = 1.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise UserError(f"temperature={temperature}: it is a positive number")
+        positive_number("temperature", temperature)
         self.temperature, self.scale = temperature, scale
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
         self.factor = nn.Parameter(torch.tensor(float(scale)))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from elbowroom.arguments import positive_number
 from elbowroom.distributions.bernoulli import Bernoulli
 from elbowroom.distributions.categorical import OneHotCategorical
 from elbowroom.errors import UserError
@@ -39,8 +40,8 @@ class GumbelSoftmax(Gradient):
 
     def __init__(self, temperature: float | Schedule = 0.5, hard: bool = False) -> None:
         super().__init__()
-        if not isinstance(temperature, Schedule) and not temperature > 0:
-            raise UserError(f"temperature={temperature}: it is a positive number")
+        if not isinstance(temperature, Schedule):
+            positive_number("temperature", temperature)
         self.temperature, self.hard = temperature, hard
         self.register_buffer("updates", torch.zeros(()))
 
