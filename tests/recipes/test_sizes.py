@@ -17,10 +17,11 @@ from elbowroom.recipes.sizes import MAY_BE_NONE_OF
 def sizes() -> Iterator[tuple[str, str, Any]]:
     """Yield every recipe's options that are whole numbers, with what is none of them."""
     for name in RECIPES:
+        defaults = inspect.signature(recipe(name)).parameters
         for option, hint in get_type_hints(recipe(name)).items():
             if hint is int:
                 yield name, option, -3
-                if option not in MAY_BE_NONE_OF:
+                if option not in MAY_BE_NONE_OF and defaults[option].default != 0:
                     yield name, option, 0
             elif hint == Sequence[int]:
                 yield from ((name, option, value) for value in ([-3], [4, 0], 8, "ab"))
@@ -31,6 +32,12 @@ def test_what_is_no_size_is_refused_by_name(name: str, option: str, value: Any) 
     splits: Any = tiny(RECIPES[name].example)
     with pytest.raises(UserError, match=rf"^{option}\b.*whole number"):
         recipe(name)(splits.spec, splits.train.columns, **{option: value})
+
+
+def test_a_default_may_be_given() -> None:
+    splits: Any = tiny(RECIPES["discrete-vae"].example)
+    made = recipe("discrete-vae")(splits.spec, splits.train.columns, samples=0, warmup=0)
+    assert made.objective.samples == 4  # type: ignore[attr-defined]
 
 
 def test_every_exception_is_an_option_of_some_recipe() -> None:

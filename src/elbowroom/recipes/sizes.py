@@ -12,7 +12,8 @@ from elbowroom.errors import UserError, unknown
 from elbowroom.recipes.base import Recipe
 
 MAY_BE_NONE_OF = ("warmup", "private_dim", "places")
-"""Counts of which 0 means that there is no such thing; every other one is at least 1."""
+"""Counts of which 0 means that there is no such thing. It is for others that have it by default;
+every other one is at least 1."""
 
 
 def sized(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
@@ -31,18 +32,18 @@ def sized(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
         for name in options:
             if name not in signature.parameters:
                 raise unknown(f"option of {function.__name__}", name, signature.parameters)
-        check(function, signature.bind(*args, **options).arguments)
+        check(signature, get_type_hints(function), signature.bind(*args, **options).arguments)
         return function(*args, **options)
 
     return checked
 
 
-def check(function: Callable[..., Recipe], given: dict[str, Any]) -> None:
+def check(signature: inspect.Signature, hints: dict[str, Any], given: dict[str, Any]) -> None:
     """Raise `UserError` for the first of the given options that is no size."""
-    hints = get_type_hints(function)
     for name, value in given.items():
         if hints.get(name) is int:
-            at_least(name, value, 0 if name in MAY_BE_NONE_OF else 1)
+            none = name in MAY_BE_NONE_OF or signature.parameters[name].default == 0
+            at_least(name, value, 0 if none else 1)
         elif get_args(hints.get(name)) == (int,):
             check_several(name, value)
 
