@@ -84,3 +84,8 @@ def test_a_prior_of_posteriors_leaves_no_player_of_their_own() -> None:
     with pytest.raises(er.UserError, match=r"player 'posterior'.*VampPrior.*MultipleIWAE"):
         er.fit(made.model, splits, er.PIWAE(2, 2), steps=1, batch_size=8)
     er.fit(made.model, splits, er.MultipleIWAE(2, 2), steps=1, batch_size=8)
+
+
+def test_a_vector_is_no_class() -> None:
+    with pytest.raises(er.UserError, match=r"z is no class.*Gaussian of shape \(2,\)"):
+        Classification("z")(model(), {**DATA, "z": X[:, :2]}, torch.zeros(()))

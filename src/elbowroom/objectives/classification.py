@@ -23,7 +23,7 @@ class Classification(Objective):
 
     Raises:
         UserError: the batch has no y; the posterior has no q(y|x) of its own (one that moves
-            particles), or no such latent.
+            particles), or no such latent, or this one is no class.
 
     References:
         Semi-supervised Learning with Deep Generative Models (arXiv:1406.5298).
@@ -38,6 +38,11 @@ class Classification(Objective):
         self.refuse(model, scope)
         label, mask = scope.pop(self.site), scope.pop(self.site + MASK, None)
         q = model.posterior.site(self.site, scope, mask)
+        if q.event_shape:
+            raise UserError(
+                f"Classification({self.site!r}): {self.site} is no class, one number a datum, "
+                f"but {type(q).__name__} of shape {tuple(q.event_shape)}; name the latent that is"
+            )
         observed = torch.ones_like(label, dtype=torch.bool) if mask is None else mask
         count = observed.sum().clamp(min=1)
         log_q = torch.where(observed, q.log_prob(label), 0.0).sum() / count
