@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from elbowroom.distributions.base import Shell
 from elbowroom.distributions.kl import KL, closed_kl
 from elbowroom.errors import UserError
 from elbowroom.shapes import Scope
@@ -213,7 +214,8 @@ class Site:
         """Return ``KL(q ‖ p)`` by its formula, or None where none holds."""
         if self.q is None or self.p is None or self.entangled:
             return None
-        return closed_kl(self.q, self.p)
+        q = with_rows(self.q, self.p.batch_shape[0])
+        return None if q is None else closed_kl(q, self.p)
 
     def refuse_unscorable(self) -> None:
         """Raise `UserError` for particles that the densities are not of."""
@@ -244,6 +246,20 @@ class Site:
             return after.log_measure
         absent = (own == -math.inf).repeat(len(after.value) // len(own), 1)
         return torch.where(absent, after.log_path, after.log_measure)
+
+
+def with_rows(q: Distribution, rows: int) -> Distribution | None:
+    """Return q, repeated as its particles were if a prior sees more of them than it has rows.
+
+    None where q is none that could be repeated.
+    """
+    own = q.batch_shape[0]
+    if own == 1 or rows <= own:
+        return q
+    if not isinstance(q, Shell):
+        return None
+    every = q.expand(torch.Size((rows // own, *q.batch_shape)))
+    return every.map(lambda field: field.flatten(0, 1))
 
 
 def score(q: Distribution, value: Tensor) -> Tensor:

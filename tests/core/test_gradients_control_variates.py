@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from enumerated import LATENTS, ROWS, SIZE, STEP, X, errors, moved, relax, spread_out
 from small import binary_model, tensor, z_score
-from torch import Tensor, nn
+from torch import Tensor
 
 import elbowroom as er
 from elbowroom.distributions.bernoulli import Bernoulli
@@ -19,7 +20,7 @@ from elbowroom.gradients.disarm import ARM, DisARM
 from elbowroom.gradients.logits import LogitGradient, by_point
 from elbowroom.gradients.moments import OptimalConstant, RunningMean
 from elbowroom.gradients.mu_prop import MuProp
-from elbowroom.gradients.rebar import REBAR, RELAX
+from elbowroom.gradients.rebar import REBAR
 from elbowroom.gradients.relaxed import GumbelSoftmax
 from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
 from elbowroom.objectives.base import total_of
@@ -27,24 +28,10 @@ from elbowroom.random import seeded
 from elbowroom.train.settings import Settings
 from elbowroom.train.state import init, step
 from elbowroom.train.validate import evaluating
-from oracles.discrete import binary_data, random_binary
+from oracles.discrete import random_binary
 
 pytestmark = pytest.mark.usefixtures("double")
-SIZE, LATENTS, ROWS = 4, 8, 5
-X = binary_data(ROWS, SIZE, seed=0)
 TRUTH = random_binary(LATENTS, SIZE, seed=2)
-STEP = torch.tensor(0.0, dtype=torch.float64)
-
-
-def relax(inputs: int = LATENTS, given: str | tuple[str, ...] = ()) -> RELAX:
-    torch.manual_seed(0)
-    return RELAX(er.nets.MLP(inputs, [5], 1, "tanh"), given)
-
-
-def moved(baseline: RunningMean) -> ScoreFunction:
-    """A score function whose baseline has seen some signals: b = -6."""
-    baseline.moments.copy_(torch.tensor([-3.0, 0.5]))
-    return ScoreFunction(baseline, closed_form=True)
 
 
 def conditional_model() -> er.Model:
@@ -58,54 +45,6 @@ def conditional_model() -> er.Model:
         er.Conditional(encoder, bits, "x"),
     )
     return spread_out(model)
-
-
-def spread_out(model: er.Model) -> er.Model:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_()
-    return model
-
-
-def estimates(objective: er.ELBO, model: er.Model, copies: int) -> Tensor:
-    """Gradients of `copies` independent batches of the data, ``(copies, P)``, in one pass.
-
-    That of a linear layer is the sum over its rows of outer products, so that each datum's own
-    can be told apart.
-    """
-    calls: list[tuple[Tensor, Tensor]] = []
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    hooks = [
-        layer.register_forward_hook(lambda _, given, output: calls.append((given[0], output)))
-        for layer in layers
-    ]
-    with seeded(1):
-        loss = objective(model, {"x": tensor(X).repeat(copies, 1)}, STEP)
-    for hook in hooks:
-        hook.remove()
-    assert len(calls) == len(layers)
-    slopes = torch.autograd.grad(copies * loss.total, [output for _, output in calls])
-    found = []
-    for (given, _), slope in zip(calls, slopes):
-        rows = given.detach().unflatten(0, (-1, copies, ROWS))
-        slope = slope.unflatten(0, (-1, copies, ROWS))
-        found += [torch.einsum("scbo,scbi->coi", slope, rows).flatten(1), slope.sum((0, 2))]
-    return torch.cat(found, 1)
-
-
-def errors(
-    gradient: Gradient | dict[str, Gradient],
-    samples: int,
-    model: er.Model,
-    form: str = "closed",
-    copies: int = 2000,
-) -> Tensor:
-    """Standard errors from the sum over all states, by parameter of all three slots."""
-    truth = estimates(er.ELBO(gradient=er.Enumerate(), form=form), model, 1)[0]
-    found = estimates(er.ELBO(samples, gradient, form=form), model, copies)
-    noiseless = found.std(0) < 1e-12
-    torch.testing.assert_close(found[0, noiseless], truth[noiseless])
-    return z_score(found, truth).masked_fill(noiseless, 0.0)
 
 
 UNBIASED: dict[str, tuple[int, Callable[[], Gradient]]] = {
@@ -155,79 +94,6 @@ def classes_model() -> er.Model:
 @pytest.mark.parametrize("make", [MuProp, REBAR, lambda: relax(6)])
 def test_unbiased_over_classes(make: Callable[[], Gradient]) -> None:
     assert errors(make(), 2, classes_model()).max() < 4
-
-
-def classes_in_a_chain() -> er.Model:
-    """Two variables of three classes in each of two layers."""
-    torch.manual_seed(0)
-
-    def over(given: str, size: int) -> er.Conditional:
-        return er.Conditional(er.nets.MLP(size, [], 6), er.Categorical(3, 2), given)
-
-    model = er.Model(
-        er.Product({"a": over("b", 6), "b": over("x", SIZE)}),
-        er.Conditional(er.nets.MLP(6, [], SIZE), er.Bernoulli(SIZE), "a"),
-        er.Product({"a": over("x", SIZE), "b": over("a", 6)}),
-    )
-    return spread_out(model)
-
-
-def test_unbiased_over_classes_in_a_chain() -> None:
-    for gradient in (REBAR(), {"a": relax(6), "b": REBAR()}):
-        assert errors(gradient, 1, classes_in_a_chain(), copies=20_000).max() < 4
-
-
-def two_latents(chained: bool) -> er.Model:
-    """Latents a and b, b drawn from a or from x."""
-    torch.manual_seed(0)
-    bits, net = er.Bernoulli, er.nets.MLP
-    b = er.Conditional(net(2 if chained else SIZE, [], 3), bits(3), "a" if chained else "x")
-    prior = er.Conditional(net(SIZE, [], 3), bits(3), "x")
-    model = er.Model(
-        er.Product({"a": er.Conditional(net(3, [], 2), bits(2), "b"), "b": prior}),
-        er.Conditional(net(5, [], SIZE), bits(SIZE), ("a", "b")),
-        er.Product({"a": er.Conditional(net(SIZE, [], 2), bits(2), "x"), "b": b}),
-    )
-    return spread_out(model)
-
-
-CHAINS: dict[str, Callable[[], Gradient | dict[str, Gradient]]] = {
-    "MuProp": MuProp,
-    "DisARM": DisARM,
-    "REBAR": REBAR,
-    "REBAR, RELAX": lambda: {"a": REBAR(0.3, 0.8), "b": relax(3)},
-    "RELAX, REBAR": lambda: {"a": relax(2), "b": REBAR(0.8)},
-    "MuProp, REBAR": lambda: {"a": MuProp(), "b": REBAR()},
-    "score, RELAX": lambda: {"a": moved(OptimalConstant()), "b": relax(3)},
-    "REBAR, enumerated": lambda: {"a": REBAR(), "b": er.Enumerate()},
-    "enumerated, REBAR": lambda: {"a": er.Enumerate(), "b": REBAR()},
-    "score, enumerated": lambda: {"a": ScoreFunction(), "b": er.Enumerate()},
-    "enumerated, score": lambda: {"a": er.Enumerate(), "b": ScoreFunction()},
-}
-
-
-@pytest.mark.parametrize("name", CHAINS)
-def test_unbiased_in_a_chain(name: str) -> None:
-    """Any latent may have others drawn from it; from REBAR's only with a path for its gradient."""
-    copies = 2000 if "enumerated" in name else 20_000
-    assert errors(CHAINS[name](), 1, two_latents(chained=True), copies=copies).max() < 4
-
-
-def test_variances_in_a_chain() -> None:
-    """Relaxed states of both layers lower the variance of the layer below too."""
-    model = two_latents(chained=True)
-
-    def total(gradient: Gradient | dict[str, Gradient]) -> float:
-        return estimates(er.ELBO(1, gradient), model, 4000).var(0).sum().item()
-
-    parent = total(ScoreFunction(closed_form=True))
-    assert total(REBAR()) < 0.25 * parent
-    assert total({"a": relax(2), "b": REBAR()}) < 0.25 * parent
-    assert total({"a": ScoreFunction(closed_form=True), "b": REBAR()}) > 0.5 * parent
-
-
-def test_unbiased_for_two_latents_side_by_side() -> None:
-    assert errors({"a": relax(2), "b": REBAR()}, 2, two_latents(chained=False)).max() < 4
 
 
 def variance(gradient: Gradient, samples: int = 1, copies: int = 2000) -> float:
@@ -414,14 +280,6 @@ def test_what_does_not_fit_is_refused(make: Callable[[], Gradient]) -> None:
 def test_bits_alone_have_antithetic_pairs() -> None:
     with pytest.raises(UserError, match="LeaveOneOut"):
         er.ELBO(2, DisARM())(classes_model(), {"x": tensor(X)}, STEP)
-
-
-def test_a_cut_path_is_refused() -> None:
-    model = two_latents(chained=True)
-    for after in (ScoreFunction(), MuProp(), DisARM()):
-        gradient = {"a": REBAR(), "b": after}
-        with pytest.raises(UserError, match="cuts the path"):
-            er.ELBO(gradient=gradient)(model, {"x": tensor(X)}, STEP)
 
 
 def test_the_optimal_constant_of_a_gaussian() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbowroom.draw import Site
+from elbowroom.draw import Site, score
 from elbowroom.errors import UserError
 from elbowroom.gradients.base import Gradient, Particles, sample_rows
 
@@ -44,7 +44,7 @@ class StickingTheLanding(Pathwise):
     def draw(self, q: Distribution, samples: int) -> Particles:
         refuse_unpathwise(q)
         value = sample_rows(q, samples, reparameterised=True)
-        return Particles(value, samples, self.seen(q).log_prob(value))
+        return Particles(value, samples, score(self.seen(q), value))
 
     def seen(self, q: Distribution) -> Distribution:
         if not hasattr(q, "detached"):
