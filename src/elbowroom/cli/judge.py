@@ -123,6 +123,7 @@ def evaluate(
         else:
             result = anneal_folder(folder, data, method, settings, seed, limit, tell)
     name = data or "test data"
+    warn_of_blank_rows(voice, data, result)
     if method != "iwae":
         voice.say(extent(method, result["n"], name))
         name = name if method == "ais" else "simulated data"
@@ -162,6 +163,16 @@ def unread(p_value: float) -> str:
     from elbowroom.evaluate.calibration_report import CERTAIN
 
     return "off in another way" if p_value < CERTAIN else "as they should be"
+
+
+def warn_of_blank_rows(voice: Voice, data: str | None, result: dict[str, Any]) -> None:
+    """Say how many rows of a table were left out, and note it among the counts."""
+    from elbowroom.data.conform import blank_rows
+
+    blank = 0 if data is None else blank_rows(data)
+    if blank:
+        result["n"]["blank"] = blank
+        voice.warn(f"{data}: {blank} blank {'row is' if blank == 1 else 'rows are'} left out")
 
 
 def refuse_figure(method: str, figure: Path | None) -> None:

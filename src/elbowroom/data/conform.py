@@ -24,6 +24,7 @@ from elbowroom.data.recognise import (
 from elbowroom.data.scan import Scan, scan_values
 from elbowroom.data.sources import read_source
 from elbowroom.data.spec import DataSpec
+from elbowroom.data.table import named_as_text
 from elbowroom.data.text import number, tokenize
 from elbowroom.data.variables import columnar
 from elbowroom.errors import UserError
@@ -59,7 +60,8 @@ def load_like(
         source: see :func:`load`.
         spec: what is known of the training data.
         needed: conditions (``label``, ``batch``) that a model cannot do without.
-        blank: whether rows of a text table that are separators and nothing else are rows too.
+        blank: whether rows of a text table that are separators and nothing else are rows too;
+            ``label.mask`` is false there.
 
     Raises:
         UserError: if columns are missing, or shape or values do not fit.
@@ -68,18 +70,26 @@ def load_like(
     layer = spec.options.get("layer") if stored and Path(source).suffix == ".h5ad" else None
     kind = "tokens" if spec.kind == "tokens" else None
     raw = read_source(source, size, layer, kind).raw
-    raw = _same_columns(raw if blank else raw.without_blank(), spec, needed)
-    columns = {} if spec.kind == "several" else _x(raw, spec)
+    raw = raw if blank else raw.without_blank()
+    _refuse_blank(raw, spec, needed)
+    classes = {} if "label" in needed else _labels_but_blank(raw, spec)
+    raw = _same_columns(raw, spec, needed)
+    columns = {} if spec.kind == "several" else _x(raw, spec, blank)
     columns |= same_beside(raw, spec)
-    label = _same_label(raw, spec, "label" in needed)
-    if label is not None:
-        columns["label"] = label
-        if spec.options.get("labelled"):  # a model of few labels is to guess those of others
-            columns["label.mask"] = np.zeros(len(label), dtype=bool)
+    columns |= classes or _labels(raw, spec, "label" in needed)
     if not columns:
         raise UserError(f"{raw.name}: has none of {listed(spec.modalities)}.")
     _refuse_lacking(raw, spec, [name for name in needed if name not in columns])
     return Dataset({name: torch.from_numpy(values) for name, values in columns.items()})
+
+
+def _refuse_blank(raw: Raw, spec: DataSpec, needed: Sequence[str]) -> None:
+    """Raise `UserError` where a blank row lacks a condition."""
+    for name in needed if raw.blank else ():
+        raise UserError(
+            f"{raw.name}: {raw.row(raw.blank[0])} is blank, and the model is conditioned on "
+            f"{spec.options.get(name) or name!r}; fill that in, or remove the row."
+        )
 
 
 def _refuse_lacking(raw: Raw, spec: DataSpec, lacking: Sequence[str]) -> None:
@@ -92,13 +102,13 @@ def _refuse_lacking(raw: Raw, spec: DataSpec, lacking: Sequence[str]) -> None:
         )
 
 
-def _x(raw: Raw, spec: DataSpec) -> dict[str, np.ndarray]:
+def _x(raw: Raw, spec: DataSpec, empty: bool) -> dict[str, np.ndarray]:
     if spec.kind == "tokens":
         return {"x": same_tokens(raw, spec)}
     if raw.sentences is not None:
         raise UserError(f"{raw.name}: holds sentences; the model takes {spec.kind} data.")
     check_array(raw)
-    return _same_values(raw, raw.x, spec)
+    return _same_values(raw, raw.x, spec, empty)
 
 
 def same_tokens(raw: Raw, spec: DataSpec) -> np.ndarray:
@@ -193,14 +203,24 @@ def _same_shape(raw: Raw, spec: DataSpec, x: np.ndarray) -> np.ndarray:
     return to_event_shape(x, shape, channels_last).reshape(-1, *spec.shape)
 
 
-def _same_values(raw: Raw, x: np.ndarray, spec: DataSpec) -> dict[str, np.ndarray]:
-    """Bring values to the training data's shape and kind, with a mask if some are absent."""
+def _same_values(
+    raw: Raw, x: np.ndarray, spec: DataSpec, empty: bool = False
+) -> dict[str, np.ndarray]:
+    """Bring values to the training data's shape and kind, with a mask if some are absent.
+
+    With `empty`, all may be: a table of holes alone can be filled, if not judged.
+    """
     x = _same_shape(raw, spec, x)
-    scan = scan_values(raw)
+    scan = Scan(0, 0, True, False, holes=True) if empty and _all_holes(raw) else scan_values(raw)
     if not scan.holes:
         return {"x": _same_kind(raw, x, scan, spec)}
     mask = _same_shape(raw, spec, ~np.isnan(raw.x))
     return {"x": _same_kind(raw, np.where(mask, x, 0), scan, spec), "x.mask": mask}
+
+
+def _all_holes(raw: Raw) -> bool:
+    table = raw.x.ndim == 2 and raw.x.dtype.kind == "f" and not raw.pictures
+    return table and raw.x.size > 0 and bool(np.isnan(raw.x).all())
 
 
 def _same_kind(raw: Raw, x: np.ndarray, scan: Scan, spec: DataSpec) -> np.ndarray:
@@ -246,3 +266,34 @@ def _same_label(raw: Raw, spec: DataSpec, needed: bool) -> np.ndarray | None:
         return None
     codes = np.array([spec.labels.index(name) for name in raw.labels], np.int64)
     return codes[raw.label]
+
+
+def _labels(raw: Raw, spec: DataSpec, needed: bool) -> dict[str, np.ndarray]:
+    label = _same_label(raw, spec, needed)
+    if label is None:
+        return {}
+    # A model of few labels is to guess those of others.
+    hidden = {"label.mask": np.zeros(len(label), dtype=bool)}
+    return {"label": label, **(hidden if spec.options.get("labelled") else {})}
+
+
+def _labels_but_blank(raw: Raw, spec: DataSpec) -> dict[str, np.ndarray]:
+    """Number the classes of a table with blank rows, and say by a mask who has one.
+
+    Nothing if there are no blank rows, or no classes in the others; and where labels are hidden.
+    """
+    if not raw.blank or spec.options.get("labelled"):
+        return {}
+    there = _same_label(_same_columns(raw.without_blank(), spec), spec, False)
+    if there is None:
+        return {}
+    codes, mask = np.zeros(len(raw.x), np.int64), np.ones(len(raw.x), dtype=bool)
+    mask[list(raw.blank)] = False
+    codes[mask] = there
+    return {"label": codes, "label.mask": mask}
+
+
+def blank_rows(source: str) -> int:
+    """Count the rows of a text table that are separators and nothing else; 0 of other data."""
+    path = Path(source).expanduser()
+    return len(read_source(path).raw.blank) if path.is_file() and named_as_text(path) else 0

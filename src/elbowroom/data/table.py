@@ -19,6 +19,7 @@ from elbowroom.data.raw import Raw, reading
 from elbowroom.errors import UserError
 
 SEPARATORS = "\t;|, "
+TEXT = (".csv", ".tsv", ".txt", ".data")
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,23 @@ def layout_of(path: Path) -> Layout:
     if not first:
         raise UserError(f"{path}: the file holds no rows.")
     header = _has_header(first)
-    if header and len(first) < 2:
-        raise UserError(f"{path}: the file holds a header but no rows.")
     names = _names(path.name, first[0] if header else [""] * len(first[0]))
-    return Layout(text, separator, header, names, bool(comma))
+    table = Layout(text, separator, header, names, bool(comma))
+    if header and len(first) < 2 and not _blank_below(table):
+        raise UserError(f"{path}: the file holds a header but no rows.")
+    return table
+
+
+def _blank_below(table: Layout) -> bool:
+    """Whether a row of separators alone follows the only one that is more."""
+    rows = list(_reader(io.StringIO(table.text), table.separator))
+    header = next(i for i, row in enumerate(rows) if any(cell.strip() for cell in row))
+    return any(table.holds(row) for row in rows[header + 1 :])
+
+
+def named_as_text(path: Path) -> bool:
+    """Whether a file's name says that it is a text table."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower() in TEXT
 
 
 def _separator(text: str) -> str:
@@ -234,7 +248,7 @@ def _without_row_numbers(raw: Raw, unnamed: bool) -> Raw:
     if not unnamed or not raw.columns or raw.columns[0] != "column 1" or raw.x.shape[1] < 2:
         return raw
     first = np.delete(raw.x[:, 0], raw.blank)
-    if np.array_equal(first, first[0] + np.arange(len(first))):
+    if len(first) and np.array_equal(first, first[0] + np.arange(len(first))):
         raw.x, raw.columns = raw.x[:, 1:], raw.columns[1:]
         raw.note = "the unnamed column of row numbers was left out"
     return raw

@@ -24,23 +24,27 @@ from elbowroom.workflow.reevaluate import spec_of
 BATCH = 512
 
 
-def whole(folder: Path, source: str, blank: bool = False) -> tuple[Model, Any, DataSpec]:
+def whole(folder: Path, source: str) -> tuple[Model, Any, DataSpec]:
     """Return the model of a run and all rows of a data set, read as the run's own were.
 
-    With `blank`, rows of a text table that are separators and nothing else are among them.
+    Rows of a text table that are separators and nothing else are among them, all absent: what is
+    written has a row for every row.
 
     Raises:
         UserError: there is no such run, or the data do not fit it or lack its conditions.
     """
     spec, model = spec_of(run_folder.read_config(folder)), run_folder.load(folder)
-    data = load_like(source, spec, needed(model), blank)
+    data = load_like(source, spec, needed(model), blank=True)
     return know(model, data), data, spec
 
 
 def encode(
     folder: Path, source: str, seed: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Return posterior means by latent, ``(N, *event)``, and labels ``(N,)`` if there are any."""
+    """Return posterior means by latent, ``(N, *event)``, and labels ``(N,)`` if there are any.
+
+    The label of a blank row is empty.
+    """
     model, data, spec = whole(folder, source)
     model.check(data.batch(torch.arange(min(len(data), 64))))
     parts = [model.encode(batch, seed) for batch in batches(data)]
@@ -48,7 +52,10 @@ def encode(
     label = data.columns.get("label")
     if label is None or spec.labels is None:
         return latents, None
-    return latents, np.array(spec.labels)[label.numpy()]
+    names = np.array(spec.labels)[label.numpy()]
+    if "label.mask" in data.columns and not spec.options.get("labelled"):
+        names = np.where(data.columns["label.mask"].numpy(), names, "")
+    return latents, names
 
 
 def reconstruct(

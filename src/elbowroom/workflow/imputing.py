@@ -12,14 +12,13 @@ from torch import Tensor
 
 from elbowroom.data.refill import refill
 from elbowroom.data.spec import DataSpec
+from elbowroom.data.table import named_as_text
 from elbowroom.errors import UserError
 from elbowroom.evaluate.imputation import impute as fill
 from elbowroom.train import run_folder
 from elbowroom.train.files import write_atomically
 from elbowroom.workflow.encoding import whole
 from elbowroom.workflow.export import prepared, write
-
-TEXT = (".csv", ".tsv", ".txt", ".data")
 
 
 def impute(
@@ -55,7 +54,7 @@ def impute(
         if path.exists() and not overwrite:
             raise UserError(f"{path} exists already; choose another --out, or --overwrite")
     refuse_codes(folder)
-    model, data, spec = whole(folder, source, blank=True)
+    model, data, spec = whole(folder, source)
     if set(model.likelihood.names) != {"x"} or "x" not in data.columns:
         raise UserError("holes are filled in tables; this model is of several variables")
     if spec.kind == "tokens":
@@ -100,16 +99,11 @@ def numbered(path: Path, number: int) -> Path:
 def save(path: Path, source: Path, values: Tensor, spec: DataSpec) -> None:
     """Write a text table as it was but for its holes, other data by the file's ending."""
     array = values.double().numpy()
-    if not is_text(source):
+    if not named_as_text(source):
         write(path, array if spec.kind == "real" else np.rint(array), spec)
         return
-    if not is_text(path):
+    if not named_as_text(path):
         raise UserError(f"{path}: a text table is written again as one; take .csv")
     content = refill(source, spec.columns or (), array)
     content = gzip.compress(content, mtime=0) if path.suffix == ".gz" else content
     write_atomically(prepared(path), lambda part: part.write_bytes(content))
-
-
-def is_text(path: Path) -> bool:
-    """Whether a file's name says that it is a text table."""
-    return Path(path.name.removesuffix(".gz")).suffix.lower() in TEXT
