@@ -48,6 +48,17 @@ def test_units_shift_the_density_by_the_volume(name: str, x: np.ndarray) -> None
     np.testing.assert_allclose(there - volume, here, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["fa", "gmm"])
+@pytest.mark.parametrize("x", [X, HOLED], ids=["whole", "holes"])
+def test_columns_have_units_of_their_own(name: str, x: np.ndarray) -> None:
+    """Neither where EM begins nor the ridge knows whether a length is in metres or in microns."""
+    units = np.array([1e-4, 1.0, 1e3, 30.0])
+    far = x * units
+    here, there = fitted(name, x).score_samples(x), fitted(name, far).score_samples(far)
+    volume = (~np.isnan(x)) @ np.log(units)
+    np.testing.assert_allclose(there + volume, here, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_data_far_from_zero_are_fitted_alike(name: str) -> None:
     far = HOLED + 1e8

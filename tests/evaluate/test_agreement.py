@@ -36,6 +36,19 @@ def test_few_large_steps_are_not_trusted_and_are_wrong() -> None:
     assert low > 0.3
 
 
+def test_a_few_data_that_are_far_off_are_counted_and_left_out() -> None:
+    """Of 40 data one lies far outside: its chains do not arrive, and the mean is off with it."""
+    x = torch.cat([TRUTH.sample(39), 600.0 + TRUTH.sample(1)])
+    settings = Annealing(150, 8, leaps=3, pilot=20)
+    found = annealed_log_marginal(TRUTH.model(), x, settings)
+    low = TRUTH.log_evidence(x) - found.values
+    said = verdict(found)
+    assert low.mean() > 1.0
+    assert said.startswith("the mean is not to be trusted: of 1 of 40 data")
+    others = float(said.split("it is ")[1].split(",")[0])
+    assert others == pytest.approx(TRUTH.log_evidence(x)[:-1].mean().item(), abs=0.2)
+
+
 @pytest.mark.parametrize(
     ("chains", "acceptance", "words"),
     [(1, 0.65, "one chain per datum"), (16, 0.2, "20% of the transitions are accepted")],

@@ -52,7 +52,7 @@ def mixture(covariance: str) -> tuple[Model, Array, Array, Array]:
     if covariance == "diagonal":
         covariances = covariances * np.eye(SIZE)
     weights, means = np.array([0.2, 0.5, 0.3]), rng.normal(0, 2, (3, SIZE))
-    part.ridge = 0.0
+    part.ridge = part.share = 0.0
     part.assign(torch.from_numpy(means), torch.from_numpy(covariances))
     with torch.no_grad():
         model.prior.sites["k"].output.copy_(torch.from_numpy(np.log(weights)))

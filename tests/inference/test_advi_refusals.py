@@ -178,9 +178,11 @@ def test_what_is_asked_of_a_fit_is_whole_and_named() -> None:
     for level in ("a", None, [0.9]):
         with pytest.raises(UserError, match=r"level=.*it is a probability"):
             found.summary(level)  # type: ignore[arg-type]
-    for levels in ("a", [0.1, 0.9], torch.tensor([0.1, 2.0])):
-        with pytest.raises(UserError, match=r"levels=.*probabilities as a tensor"):
+    for levels in ("a", 0.5, [0.1, 1.5], torch.tensor([0.1, 2.0])):
+        with pytest.raises(UserError, match=r"levels=.*probabilities between 0 and 1"):
             found.quantiles(levels)  # type: ignore[arg-type]
+    told, given = (found.quantiles(levels) for levels in ([0.1, 0.9], torch.tensor([0.1, 0.9])))
+    assert all(torch.equal(told[name], given[name]) for name in given)
 
 
 VALUES = {

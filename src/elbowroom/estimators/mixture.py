@@ -24,7 +24,7 @@ class GaussianMixture(ExactEstimator):
         n_components: K.
         covariance: ``"full"`` or ``"diagonal"``.
         ridge: added to the variances, in X's own units squared, against components that close
-            in on one row; None is a millionth of X's mean variance.
+            in on one row; None is a millionth of each column's variance.
         max_iter: most iterations of EM.
         tol: EM stops when an iteration gains less than so many nats a row.
         random_state: seeds k-means; None asks numpy's global generator for a seed.

@@ -32,9 +32,11 @@ class Components(Part):
         given: name of the code.
         ridge: added to the variances by expectation maximisation, whose likelihood has no bound
             where a component closes in on one datum.
+        share: of each column's variance over all components, added besides, so that columns may
+            have units of their own.
 
     Raises:
-        UserError: no such covariance, or a negative ridge.
+        UserError: no such covariance, or a negative ridge or share.
     """
 
     def __init__(
@@ -44,13 +46,15 @@ class Components(Part):
         covariance: str = "full",
         given: str = "k",
         ridge: float = 1e-6,
+        share: float = 0.0,
     ) -> None:
         super().__init__()
         if covariance not in COVARIANCES:
             raise UserError(f"covariance={covariance!r}: give one of {', '.join(COVARIANCES)}")
         not_negative("ridge", ridge)
+        not_negative("share", share)
         self.shape, self.components = shape, at_least_one("components", components)
-        self.covariance, self.given, self.ridge = covariance, given, ridge
+        self.covariance, self.given, self.ridge, self.share = covariance, given, ridge, share
         self.event = as_shape(shape)
         size = math.prod(self.event)
         self.loc = nn.Parameter(torch.randn(components, size))
@@ -73,13 +77,20 @@ class Components(Part):
         return GaussianComponents(code, self.loc, self.factor, torch.Size(self.event))
 
     @torch.no_grad()
-    def assign(self, loc: Tensor, covariance: Tensor) -> None:
+    def assign(self, loc: Tensor, covariance: Tensor, count: Tensor | None = None) -> None:
         """Set means ``(K, D)`` and covariances ``(K, D, D)`` plus the ridge.
+
+        Args:
+            loc: means.
+            covariance: covariances.
+            count: ``(K, 1)`` or ``(K, D)``, how many data each component has of each column.
 
         Raises:
             torch.linalg.LinAlgError: a covariance is not positive definite.
         """
-        covariance = covariance + self.ridge * torch.eye(loc.shape[1]).to(covariance)
+        count = torch.ones_like(loc) if count is None else count
+        total = in_all(loc, covariance.diagonal(dim1=-2, dim2=-1), count)
+        covariance = covariance + (self.ridge + self.share * total).diag()
         self.loc.copy_(loc)
         if self.covariance == "diagonal":
             self.log_diagonal.copy_(0.5 * covariance.diagonal(dim1=-2, dim2=-1).log())
@@ -87,3 +98,10 @@ class Components(Part):
         factor = torch.linalg.cholesky(covariance)
         self.log_diagonal.copy_(factor.diagonal(dim1=-2, dim2=-1).log())
         self.below.copy_(factor.tril(-1))
+
+
+def in_all(loc: Tensor, variance: Tensor, count: Tensor) -> Tensor:
+    """Return the variance of each column over all components, ``(D,)``."""
+    weight = count / count.sum(0)
+    middle = (weight * loc).sum(0)
+    return (weight * (variance + (loc - middle).square())).sum(0)

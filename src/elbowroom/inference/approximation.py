@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -129,19 +130,16 @@ class Approximation:
         blocks = self.coordinates.blocks.items()
         return {n: vector[b.place].reshape(b.shape) for n, b in blocks if b.linear}
 
-    def quantiles(self, levels: Tensor) -> dict[str, Tensor]:
+    def quantiles(self, levels: Tensor | Sequence[float]) -> dict[str, Tensor]:
         """Return marginal quantiles from draws, ``(len(levels), *shape)`` by name.
 
         Args:
-            levels: probabilities, a tensor ``(L,)``.
+            levels: probabilities, ``(L,)``.
 
         Raises:
             UserError: they are none.
         """
-        if not isinstance(levels, Tensor) or not bool(((levels >= 0) & (levels <= 1)).all()):
-            raise UserError(
-                f"levels={levels}: give probabilities as a tensor, such as [0.05, 0.95]"
-            )
+        levels = as_levels(levels).to(next(iter(self.many.values())))
         found = {}
         for name, value in self.many.items():
             pieces = value.reshape(len(value), -1).split(
@@ -222,3 +220,20 @@ class Approximation:
     def __repr__(self) -> str:
         state = {True: "converged", False: "not converged", None: "to the end of a schedule"}
         return f"Approximation({self.coordinates!r}, {state[self.converged]})"
+
+
+def as_levels(levels: Tensor | Sequence[float]) -> Tensor:
+    """Return probabilities as a tensor ``(L,)``.
+
+    Raises:
+        UserError: they are none.
+    """
+    try:
+        found = torch.as_tensor(levels, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.full((), math.nan)
+    if found.dim() != 1 or not bool(((found >= 0) & (found <= 1)).all()):
+        raise UserError(
+            f"levels={levels}: give probabilities between 0 and 1, such as [0.05, 0.95]"
+        )
+    return found

@@ -74,6 +74,12 @@ OWN = {
 
 PIECED = (constraints.cat, constraints.stack)
 
+WITHOUT = (
+    "boolean", "dependent", "lower_triangular", "nonnegative_integer", "one_hot", "positive_integer", "square",
+    "symmetric",
+)  # fmt: skip
+"""Named constraints that no bijection maps real vectors to."""
+
 
 def as_constraint(support: Constraint | str) -> Constraint:
     """Return a constraint, also by its name in :mod:`torch.distributions.constraints`.
@@ -83,9 +89,9 @@ def as_constraint(support: Constraint | str) -> Constraint:
     """
     if isinstance(support, Constraint):
         return support
-    known = [n for n in constraints.__all__ if isinstance(getattr(constraints, n), Constraint)]
-    if support not in known:
-        raise unknown("support", str(support), known)
+    named = [n for n in constraints.__all__ if isinstance(getattr(constraints, n), Constraint)]
+    if support not in named:
+        raise unknown("support", str(support), [name for name in named if name not in WITHOUT])
     return getattr(constraints, support)
 
 

@@ -182,7 +182,7 @@ class Moments(Maximiser):
         count = sums["count"].clamp_min(1e-10)
         mean = sums["sum"] / count
         covariance = sums["outer"] / count.unsqueeze(2) - mean.unsqueeze(2) * mean.unsqueeze(1)
-        self.part.assign(mean + sums["origin"], covariance)
+        self.part.assign(mean + sums["origin"], covariance, count)
 
 
 def complete_moments(away: Tensor, share: Tensor) -> Statistics:

@@ -105,21 +105,21 @@ def gaussian_mixture(
         data: training columns by name, to begin at.
         components: K.
         covariance: full or diagonal.
-        ridge: added to the variances, in the data's units squared; None is a millionth of their
-            mean variance. Of integers it is a rounding error's at least.
+        ridge: added to the variances, in the data's units squared; None is a millionth of each
+            column's variance. Of integers it is a rounding error's at least.
     """
-    least = floor(spec, data)
-    if ridge is None:
-        ridge = least**2 if spec.kind in INTEGERS else least**2 / SHARE
-    not_negative("ridge", ridge)
+    least = floor(spec, data, each=True)
+    share = SHARE if ridge is None and spec.kind not in INTEGERS else 0.0
+    not_negative("ridge", ridge or 0.0)
     if data is not None and components > len(data["x"]):
         raise UserError(
             f"{components} components of {len(data['x'])} training rows: give as many at most"
         )
-    parts = Components(spec.shape, components, covariance, ridge=max(least**2, ridge))
+    ridge = max(least**2, ridge or 0.0)
+    parts = Components(spec.shape, components, covariance, ridge=ridge, share=share)
     widen(parts, data)
     if data is not None:
-        begin_at_clusters(parts, data)
+        begin_at_clusters(parts, data, apart=len(spec.shape) == 1)
     model = Model(
         prior=Product({"k": Learned(CategoricalCodes((), components))}),
         likelihood=parts,
@@ -213,17 +213,23 @@ def begin_at_moments(model: Model, data: Batch) -> None:
         part.family.log_scale.copy_(spread.log())
 
 
-def begin_at_clusters(parts: Components, data: Batch) -> None:
+def begin_at_clusters(parts: Components, data: Batch, apart: bool) -> None:
     """Set the components to the means and covariances of k-means clusters.
 
     Entries that a cluster does not know vary there as they do in all data.
+
+    Args:
+        parts: the components.
+        data: columns by name.
+        apart: whether columns have units of their own, and are standardised to find the clusters.
     """
     from sklearn.cluster import KMeans
 
     (_, seen), (_, spread) = rows_of(data), moments(data)
     x, seed = filled_by_means(data).flatten(1), int(torch.randint(2**31 - 1, ()))
     clusters = KMeans(parts.components, n_init=10, random_state=seed)  # type: ignore[arg-type]
-    labels = torch.from_numpy(clusters.fit_predict(x.numpy()))
+    units = spread.where(spread > 0, 1.0) if apart else torch.ones_like(spread)
+    labels = torch.from_numpy(clusters.fit_predict((x / units).numpy()))
     means, covariances = [], []
     for k in range(parts.components):
         group, absent = x[labels == k], (~seen[labels == k]).double().mean(0)
@@ -231,4 +237,4 @@ def begin_at_clusters(parts: Components, data: Batch) -> None:
         means.append(group.mean(0))
         unknown = (absent * spread.square()).diag()
         covariances.append(away.mT @ away / len(group) + unknown)
-    parts.assign(torch.stack(means), torch.stack(covariances))
+    parts.assign(torch.stack(means), torch.stack(covariances), labels.bincount().unsqueeze(1))
