@@ -68,7 +68,7 @@ def test_models_that_read_classes(fitted: Path, tmp_path: Path) -> None:
     assert columns(tmp_path / "m2.csv")["label[0]"][1] in ("0", "1")
     lost = run("encode", tmp_path / "cvae", fitted / "gap.csv", "--out", tmp_path / "c.csv")
     assert lost.code == 2
-    assert "row 2 (line 3) is blank, and the model is conditioned on side" in lost.err
+    assert "row 2 (line 3) is blank, and the model is conditioned on 'side'" in lost.err
 
 
 def test_a_verdict_leaves_them_out_and_says_so(fitted: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from commands import SMALL, run
 
 from elbowroom.train.files import read_tensors
@@ -106,3 +107,16 @@ def figures(folder: Path) -> dict[str, Any]:
     """What the evaluation found, without the time it took to find it."""
     result = json.loads((folder / "evaluation.json").read_text())
     return {key: value for key, value in result.items() if key != "seconds"}
+
+
+def test_a_new_end_is_asked_for_from_then_on(csv: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert run("fit", csv, "drop=side", *SMALL, "--steps", 4, "--out", folder, "-q").code == 0
+    assert run("resume", folder, "--steps", 6, "-q").code == 0
+    request = yaml.safe_load((folder / "request.yaml").read_text())
+    assert request["train"]["steps"] == 6
+    assert json.loads((folder / "config.json").read_text())["request"] == request
+    (folder / "evaluation.json").unlink()
+    done = run("resume", folder, "--json")
+    assert done.code == 0, done.err
+    assert (folder / "evaluation.json").exists()

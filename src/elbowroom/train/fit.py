@@ -142,11 +142,12 @@ def resume(
     Args:
         folder: the run folder.
         data: the same data it was started with.
-        steps: a new end, or None to keep the old one.
+        steps: a new end, or None to keep the old one. It is recorded before the first step, so
+            that a run that is stopped on its way there goes on to it.
         callbacks: as in :func:`fit`.
 
     Raises:
-        UserError: the folder is no run, is damaged, or the data are others.
+        UserError: the folder is no run, is damaged, or the data are others; the new end is past.
     """
     folder = Path(folder)
     config = run_folder.read_config(folder)
@@ -164,12 +165,26 @@ def resume(
         held = held_out(model, validation, device)
         loop = Loop(state, train.to(device), held, folder, callbacks)
         loop.restore(extended=steps is not None)
-        if chosen.steps < state.count:
-            raise UserError(
-                f"steps={chosen.steps}: {folder} is at step {state.count} already; give more, or "
-                "leave it out to have the run judged anew"
-            )
+        if steps is not None:
+            extend(folder, config, loop)
         return model, loop.run()
+
+
+def extend(folder: Path, config: Mapping[str, Any], loop: Loop) -> None:
+    """Record a run's new end; in its checkpoint too, which may say that it had stopped early.
+
+    Raises:
+        UserError: it is past already.
+    """
+    count = loop.state.count
+    if loop.settings.steps < count:
+        raise UserError(
+            f"steps={loop.settings.steps}: {folder} is at step {count} already; give more, or "
+            "leave it out to have the run judged anew"
+        )
+    if loop.leads:
+        run_folder.extend(folder, config, loop.settings)
+    loop.save_into(folder)
 
 
 def prepare(settings: Settings, device: torch.device) -> tuple[int, int]:

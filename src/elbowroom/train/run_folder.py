@@ -40,9 +40,24 @@ def configuration(
         "data": None if spec is None else spec.to_dict(),
         "model": to_config(model),
         "objective": to_config(objective),
-        "train": {f.name: to_config(getattr(settings, f.name)) for f in fields(settings)},
+        "train": section(settings),
         **more,
     }
+
+
+def section(settings: Settings) -> dict[str, Any]:
+    """Return the settings as they are recorded."""
+    return {f.name: to_config(getattr(settings, f.name)) for f in fields(settings)}
+
+
+def extend(folder: Path, config: Mapping[str, Any], settings: Settings) -> None:
+    """Record the new end of a run, where it is read again and where it was asked for."""
+    extended = {**config, "train": section(settings)}
+    request = config.get("request")
+    if isinstance(request, Mapping):
+        train = {**(request.get("train") or {}), "steps": settings.steps}
+        extended["request"] = {**request, "train": train}
+    write_json(folder / CONFIG, extended)
 
 
 def versions() -> dict[str, str]:

@@ -138,6 +138,8 @@ def resume(
     """Go on with a run and write its report anew."""
     config = run_folder.read_config(folder)
     tree = request_of(config, folder)
+    if steps is not None:
+        tree["train"] = {**tree["train"], "steps": steps}
     splits = reload(spec_of(config))
     shown = of_whom(run_folder.rebuild(config)[0], splits)
     callbacks = [Request(tree), Snapshots(shown, tree["seed"]), *bars(progress)]
