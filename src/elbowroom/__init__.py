@@ -28,8 +28,14 @@ from elbowroom.families.pixelcnn import PixelCNN
 from elbowroom.families.poisson import Poisson
 from elbowroom.families.standardised import Standardised
 from elbowroom.families.tokens import Tokens
+from elbowroom.gradients.disarm import ARM, DisARM
 from elbowroom.gradients.enumerate import Enumerate
+from elbowroom.gradients.moments import OptimalConstant, RunningMean
+from elbowroom.gradients.mu_prop import MuProp
+from elbowroom.gradients.nvil import NVIL
 from elbowroom.gradients.pathwise import DoublyReparameterised, Pathwise, StickingTheLanding
+from elbowroom.gradients.rebar import REBAR, RELAX
+from elbowroom.gradients.relaxed import GumbelSoftmax, StraightThrough
 from elbowroom.gradients.score import LeaveOneOut, ScoreFunction
 from elbowroom.gradients.vimco import VIMCO
 from elbowroom.model import Model
@@ -112,11 +118,15 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "ADVI",
+    "ARM",
     "CIWAE",
     "ELBO",
     "IWAE",
+    "NVIL",
     "PCA",
     "PIWAE",
+    "REBAR",
+    "RELAX",
     "VAE",
     "VIMCO",
     "Adversarial",
@@ -133,6 +143,7 @@ __all__ = [
     "Cosine",
     "Cyclical",
     "Delta",
+    "DisARM",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
     "DoublyReparameterised",
@@ -143,6 +154,7 @@ __all__ = [
     "FreeBits",
     "Gaussian",
     "GaussianMixture",
+    "GumbelSoftmax",
     "Ladder",
     "Laplace",
     "Learned",
@@ -152,7 +164,9 @@ __all__ = [
     "MixtureOfExperts",
     "MixturePrior",
     "Model",
+    "MuProp",
     "MultipleIWAE",
+    "OptimalConstant",
     "Parameter",
     "Pathwise",
     "PerDatum",
@@ -163,11 +177,13 @@ __all__ = [
     "Product",
     "Quantized",
     "Renyi",
+    "RunningMean",
     "ScoreFunction",
     "Settings",
     "StandardNormal",
     "Standardised",
     "StickingTheLanding",
+    "StraightThrough",
     "StudentT",
     "ThermodynamicVariational",
     "Tokens",

@@ -75,8 +75,8 @@ OWN = {
 PIECED = (constraints.cat, constraints.stack)
 
 WITHOUT = (
-    "boolean", "dependent", "lower_triangular", "nonnegative_integer", "one_hot", "positive_integer", "square",
-    "symmetric",
+    "boolean", "dependent", "lower_triangular", "nonnegative_integer", "one_hot",
+    "positive_integer", "square", "symmetric",
 )  # fmt: skip
 """Named constraints that no bijection maps real vectors to."""
 
