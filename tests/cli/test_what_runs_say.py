@@ -63,6 +63,7 @@ def test_a_label_that_no_model_reads_makes_no_other_data(
     compared = run("compare", table_run, factors[0])
     assert compared.code == 0, compared.err
     assert str(factors[0]) in compared.out
+    assert compared.out.count(" ± ") >= 4, "every number has its standard error"
     reading = tmp_path / "reading"
     given = ("label=side", *SMALL, "--model", "cvae", "--steps", 2, "--out", reading)
     assert run("fit", csv, *given).code == 0

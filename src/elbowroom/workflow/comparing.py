@@ -13,7 +13,7 @@ from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
 from elbowroom.train import run_folder
 from elbowroom.workflow.reevaluate import recorded, spec_of
-from elbowroom.workflow.summary import shown
+from elbowroom.workflow.summary import shown, shown_error
 
 COLUMNS = (
     ("log_marginal", "log p(x)"),
@@ -57,7 +57,9 @@ def comparison(folders: list[Path]) -> tuple[list[str], list[list[str]], dict[st
 
     def cell(number: Any, apart: bool) -> str:
         given = number.get("given") if isinstance(number, dict) else None
-        text = f"{shown(number)} {unit_of(number)}".rstrip() if apart else shown(number)
+        error = shown_error(number) if isinstance(number, dict) else ""
+        text = f"{shown(number)} ± {error}" if error else shown(number)
+        text = f"{text} {unit_of(number)}".rstrip() if apart else text
         return f"{text} given {', '.join(given)}" if given else text
 
     rows = [
