@@ -152,6 +152,10 @@ def only(rows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
     return [{"step": row["step"], key: row[key]} for row in rows if key in row and "step" in row]
 
 
+UPRIGHT = 8
+"""Bars above which their names are written upright, or else they would overlap."""
+
+
 @styled
 def kl_per_dimension(
     kl: np.ndarray,
@@ -188,6 +192,8 @@ def kl_per_dimension(
     )
     every = max(1, -(-kl.size // 32))
     axes.set_xticks(np.arange(0, kl.size, every), [labels[j] for j in order[::every]])
+    if kl.size > UPRIGHT:
+        axes.tick_params(axis="x", rotation=90)
     axes.set_xlim(-0.7, max(kl.size, 4) - 0.3)
     axes.set_ylabel("nats")
     return figure
