@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from elbowroom.arguments import not_empty
 from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.model import Model
@@ -59,6 +60,8 @@ def ladder_vae(
         warmup: steps over which the KL term's weight rises from 0 to 1.
         samples: particles per datum.
     """
+    not_empty("latent_dims", latent_dims)
+    not_empty("hidden", hidden)
     p, kind = likelihood_for(likelihood, spec, data, scale), network_for(networks, spec)
     count = len(latent_dims)
     latents = {f"z{count - i}": dim for i, dim in enumerate(latent_dims)}

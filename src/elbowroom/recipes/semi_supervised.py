@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from elbowroom.arguments import not_empty
 from elbowroom.conditional import Conditional, Product
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError
@@ -57,6 +58,7 @@ def m2(
     classes = spec.classes.get("label")
     if classes is None:
         raise UserError(f"m2 infers a class, and {spec.name} has no label to learn it from")
+    not_empty("hidden", hidden)
     p, kind = likelihood_for(likelihood, spec, data, scale), network_for(networks, spec)
     y, z = CategoricalCodes((), classes), Gaussian(latent_dim)
 

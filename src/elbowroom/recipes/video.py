@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from elbowroom.arguments import not_empty
 from elbowroom.conditional import Conditional
 from elbowroom.data.spec import DataSpec
 from elbowroom.errors import UserError, unknown
@@ -61,6 +62,7 @@ def video_vae(
         )
     if prior == "previous" and spec.of("previous").shape != spec.shape:
         raise UserError(f"previous has shape {spec.of('previous').shape}, x has {spec.shape}")
+    not_empty("hidden", hidden)
     latents = Gaussian(latent_dim)
     p, q, chosen = wired(latents, spec, data, hidden, likelihood, scale, networks, act)
     forecast = MLP(latents.size, [hidden[-1]] * 2, latents.size, act, "residual")
