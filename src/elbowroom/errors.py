@@ -28,14 +28,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def unknown(kind: str, word: str, known: Iterable[str]) -> UserError:
+def unknown(kind: str, word: object, known: Iterable[str]) -> UserError:
     """Build the error for a name that is not in a list: nearest name and all that exist.
 
-    Of a list too long to read the nearest few are named.
+    Of a list too long to read the nearest few are named. What is given may be no word at all.
     """
     known = sorted(known)
-    near, listed = did_you_mean(word, known), ", ".join(known)
+    near, listed = did_you_mean(str(word), known), ", ".join(known)
     if len(listed) > LONGEST:
-        few = difflib.get_close_matches(word, known, n=FEW, cutoff=0.0)
+        few = difflib.get_close_matches(str(word), known, n=FEW, cutoff=0.0)
         listed = f"{', '.join(sorted(few))}, … ({len(known)} in all)"
     return UserError(f"unknown {kind} {word!r}.{near} Known: {listed}.")

@@ -33,6 +33,11 @@ def model() -> er.Model:
         ({"seed": "a"}, "seed='a': it is a whole number"),
         ({"turns": 3}, "turns=3: give steps by player"),
         ({"average": "a"}, "average=a: a decay"),
+        ({"precision": 16}, "unknown precision 16.*Known: 32-true, bf16-mixed"),
+        ({"optimizer": 3}, "unknown optimizer 3.*adam"),
+        ({"out": 3}, "out=3: give the name of the run folder"),
+        ({"players": 3}, "players=3: give lists of parameters by name"),
+        ({"players": {"a": 3}}, "players.a=3: give a list of parameters"),
     ],
 )
 def test_settings_are_named(settings: dict[str, Any], message: str) -> None:
@@ -75,6 +80,36 @@ def test_absent_entries_may_hold_anything() -> None:
     one = model()
     er.fit(one, {"x": torch.from_numpy(HOLED), "x.mask": there}, er.ELBO(), steps=2)
     assert all(p.isfinite().all() for p in one.parameters())
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.ones((100, 2), bool), r"x.mask has the shape \(100, 2\), and x \(100, 4\)"),
+        (np.ones((100, 4, 1), bool), r"shape \(100, 4, 1\), and x \(100, 4\): .* or \(100,\)"),
+        (np.ones((20, 4), bool), r"shape \(20, 4\), and x \(100, 4\)"),
+        (np.full((100, 4), 2), r"x.mask\[0, 0\] is 2: a mask is true where"),
+        (np.full((100, 4), 0.5), r"x.mask\[0, 0\] is 0.5: a mask"),
+        (np.full((100, 4), np.nan), r"x.mask\[0, 0\] is nan: a mask"),
+        (np.ones(100, bool), r"x\[99, 1\] is nan"),
+    ],
+)
+def test_masks_are_named(mask: np.ndarray, message: str) -> None:
+    with pytest.raises(er.UserError, match=message):
+        er.fit(model(), {"x": HOLED, "x.mask": mask}, er.ELBO(), steps=1)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])
+@pytest.mark.parametrize("rows", [False, True])
+def test_masks_of_zeros_and_ones_are_masks(kind: type, rows: bool) -> None:
+    there = (~np.isnan(HOLED)).all(1) if rows else ~np.isnan(HOLED)
+    found = []
+    for mask in (there, there.astype(kind)):
+        torch.manual_seed(0)
+        one = model()
+        er.fit(one, {"x": HOLED, "x.mask": mask}, er.ELBO(), steps=2)
+        found.append(torch.cat([p.flatten() for p in one.parameters()]))
+    assert torch.equal(*found)
 
 
 def test_an_estimator_of_complete_tables_names_those_that_take_holes() -> None:

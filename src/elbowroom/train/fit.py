@@ -71,7 +71,7 @@ def fit(
         UserError: bad data, or no data; a setting there is not; a folder that exists; a loss that
             is not finite.
     """
-    refuse_others(model, objective, inference, callbacks)
+    refuse_others(model, objective, inference, callbacks, out, players)
     chosen = settings_from(settings, OTHERS)
     device = pick_device(chosen.device)
     train, validation = as_sets(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from os import PathLike
 from typing import Any
 
 import torch
@@ -33,7 +34,9 @@ def settings_from(given: Mapping[str, Any], others: Iterable[str]) -> Settings:
     return Settings(**given)
 
 
-def refuse_others(model: Any, objective: Any, inference: Any, callbacks: Any) -> None:
+def refuse_others(
+    model: Any, objective: Any, inference: Any, callbacks: Any, out: Any, players: Any
+) -> None:
     """Raise `UserError` where an argument of `fit` is not what its name says."""
     if not isinstance(model, Model):
         raise UserError(f"model={shown(model)}: fit trains an er.Model; data come second")
@@ -46,6 +49,13 @@ def refuse_others(model: Any, objective: Any, inference: Any, callbacks: Any) ->
         )
     if not isinstance(callbacks, Iterable):
         raise UserError(f"callbacks={shown(callbacks)}: give a list of them")
+    if out is not None and not isinstance(out, str | PathLike):
+        raise UserError(f"out={shown(out)}: give the name of the run folder to write")
+    if players is not None and not isinstance(players, Mapping):
+        raise UserError(f"players={shown(players)}: give lists of parameters by name")
+    for name, parameters in (players or {}).items():
+        if not isinstance(parameters, Iterable) or isinstance(parameters, str | Tensor):
+            raise UserError(f"players.{name}={shown(parameters)}: give a list of parameters")
 
 
 def refuse_unknown_names(model: Model, objective: Objective) -> None:
@@ -86,7 +96,8 @@ def as_sets(data: Any) -> tuple[Any, Any]:
     """Return training and validation data, whatever was handed in.
 
     Raises:
-        UserError: it holds no rows of numbers, or a number that is not finite.
+        UserError: it holds no rows of numbers, a number that is not finite, or a mask that is
+            none of its column.
     """
     if hasattr(data, "train") and hasattr(data, "validation"):
         return data.train, data.validation
@@ -98,6 +109,8 @@ def as_sets(data: Any) -> tuple[Any, Any]:
     if not columns:
         raise UserError("data={}: there are no columns; give tensors or arrays by name")
     read = {name: rows(name, value) for name, value in columns.items()}
+    for name in [name for name in read if name + MASK in read]:
+        read[name + MASK] = mask_of(name, read[name], read[name + MASK])
     for name, value in read.items():
         refuse_infinite(name, value, read.get(name + MASK))
     return Dataset(read), None
@@ -121,12 +134,36 @@ def rows(name: str, value: Any) -> Tensor:
     return column
 
 
+def mask_of(name: str, column: Tensor, mask: Tensor) -> Tensor:
+    """Return which rows ``(N,)`` or entries ``(N, *event)`` of a column are there, boolean.
+
+    Raises:
+        UserError: it has another shape, or values other than true and false, or 1 and 0.
+    """
+    place, size = name + MASK, tuple(column.shape)
+    if mask.shape not in (column.shape, column.shape[:1]):
+        raise UserError(
+            f"{place} has the shape {tuple(mask.shape)}, and {name} {size}: a mask has its "
+            f"column's shape, one value for every entry, or {size[:1]}, one for every row"
+        )
+    if mask.dtype == torch.bool:
+        return mask
+    other = (mask != 0) & (mask != 1)
+    if bool(other.any()):
+        first = tuple(int(i) for i in other.nonzero()[0])
+        raise UserError(
+            f"{place}{list(first)} is {mask[first].item():g}: a mask is true where an entry is "
+            "observed, else false"
+        )
+    return mask == 1
+
+
 def refuse_infinite(name: str, column: Tensor, mask: Tensor | None) -> None:
     """Raise `UserError` for the first present entry that is NaN or infinite."""
     if not column.is_floating_point():
         return
     bad = ~column.isfinite()
-    if mask is not None and mask.dtype == torch.bool and len(mask) == len(column):
+    if mask is not None:
         bad &= mask.reshape(mask.shape + (1,) * (column.dim() - mask.dim()))
     if not bool(bad.any()):
         return
