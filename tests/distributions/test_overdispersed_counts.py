@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import mpmath
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor
 
-from elbowroom.distributions.coefficient import log_coefficient
 from elbowroom.distributions.negative_binomial import (
     NegativeBinomial,
     ZeroInflatedNegativeBinomial,
@@ -71,33 +69,6 @@ def test_without_dispersion_it_is_the_poisson(dtype: torch.dtype) -> None:
     poisson = Poisson(number(MU).log().to(dtype))
     close = 2e-8 if dtype == torch.float64 else 4e-6
     torch.testing.assert_close(p.log_prob(x), poisson.log_prob(x), rtol=close, atol=close)
-
-
-@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 5e-11), (torch.float32, 1e-6)])
-def test_the_coefficient_and_its_slope(dtype: torch.dtype, bound: float) -> None:
-    x = torch.tensor([0.0, 1, 2, 3, 7, 20, 150, 1e3, 1e5, 1e7], dtype=dtype)
-    for theta in (1e-9, 1e-4, 0.1, 1.0, 2.5, 9.0, 30.0, 1e3, 1e5, 1e8):
-        t = torch.full((len(x),), theta, dtype=dtype, requires_grad=True)
-        value = log_coefficient(x, t)
-        (slope,) = torch.autograd.grad(value.sum(), t)
-        known, size, digamma = coefficients(x.double().numpy(), float(t[0].detach()))
-        error = np.abs(value.detach().double().numpy() - known) / size
-        assert error.max() < bound
-        error = float(t[0].detach()) * np.abs(slope.double().numpy() - digamma)
-        assert (error / np.maximum(theta * digamma, 1.0)).max() < bound
-
-
-def coefficients(x: np.ndarray, theta: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return ``log Γ(x+θ)/(Γ(θ) x!)``, the size of its largest term and its slope in θ."""
-    with mpmath.workdps(40):
-        t, rows = mpmath.mpf(theta), [mpmath.mpf(float(v)) for v in x]
-        value = [
-            mpmath.loggamma(v + t) - mpmath.loggamma(t) - mpmath.loggamma(v + 1) for v in rows
-        ]
-        slope = [mpmath.digamma(v + t) - mpmath.digamma(t) for v in rows]
-        size = [mpmath.loggamma(v + 1) + v * abs(mpmath.log(t + v + 1)) for v in rows]
-    value, slope, size = (np.array(list(map(float, part))) for part in (value, slope, size))
-    return value, np.maximum(size, 1.0), slope
 
 
 @pytest.mark.parametrize("theta_shape", [(), (5,), (2, 3, 5)], ids=["shared", "gene", "network"])

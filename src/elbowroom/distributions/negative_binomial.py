@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from elbowroom.distributions.base import ONE, Factorised, SampleShape, shapes_of
-from elbowroom.distributions.coefficient import log_coefficient
+from elbowroom.distributions.overdispersed import log_mass
 
 STEEP = 40.0
-LARGEST = 60.0  # of a logarithm whose exponential float32 still holds
 """From here on ``softplus(a)`` is a in either precision."""
 
 
@@ -22,7 +21,9 @@ class NegativeBinomial(Factorised):
     """``p(x) = Γ(x+θ)/(Γ(θ) x!) (θ/(θ+μ))^θ (μ/(θ+μ))^x`` for x = 0, 1, 2, ..., entry by entry.
 
     Mean μ, variance ``μ + μ²/θ``: a Poisson whose rate is drawn from a gamma density of shape θ.
-    As θ → ∞ it is the Poisson.
+    As θ → ∞ it is the Poisson. In float32 a log mass is off by a few units of 1e-7 times itself, 1
+    and ``|x - μ| θ/(θ+μ)``, the greatest of them, for any count; the rounding of ``log μ`` itself
+    does more.
 
     Args:
         log_mean: ``log μ``, ``(S, B, *event)``.
@@ -64,10 +65,7 @@ class NegativeBinomial(Factorised):
 
     def entry_log_prob(self, value: Tensor) -> Tensor:
         value = value.to(self.log_mean.dtype)
-        # Beyond, θ overflows in float32; long before, it is Poisson to the last digit.
-        log_theta = self.log_theta.clamp(max=LARGEST)
-        coefficient = log_coefficient(value, log_theta.exp())
-        return coefficient + log_powers(value, self.log_mean, log_theta)
+        return log_mass(value, self.log_mean, self.log_theta)
 
 
 class ZeroInflatedNegativeBinomial(NegativeBinomial):
@@ -120,11 +118,6 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         return inflate(super().entry_log_prob(value), value, self.logits)
 
 
-def log_powers(x: Tensor, log_mean: Tensor, log_theta: Tensor) -> Tensor:
-    """Return ``θ log θ/(θ+μ) + x log μ/(θ+μ)``, differentiable in both parameters."""
-    return _LogPowers.apply(x, log_mean, log_theta)  # type: ignore[return-value]
-
-
 def inflate(log_p: Tensor, x: Tensor, logits: Tensor) -> Tensor:
     """Return ``log(π 1[x = 0] + (1 - π) p)``, differentiable in ``log p`` and the logits of π.
 
@@ -132,29 +125,6 @@ def inflate(log_p: Tensor, x: Tensor, logits: Tensor) -> Tensor:
     ``u - softplus(-logits)`` elsewhere.
     """
     return _Inflate.apply(log_p, x, logits)  # type: ignore[return-value]
-
-
-class _LogPowers(torch.autograd.Function):
-    """``x a - (x + θ) softplus(a)`` with ``a = log μ/θ``; its gradients cost two exponentials."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, log_mean: Tensor, log_theta: Tensor) -> Tensor:
-        a, theta = log_mean - log_theta, log_theta.exp()
-        grown = F.softplus(a, threshold=STEEP)
-        ctx.save_for_backward(x, log_mean, log_theta, a, grown)
-        return torch.addcmul(x * a, x + theta, grown, value=-1.0)
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore
-        ctx: Any, grad: Tensor
-    ) -> tuple[None, Tensor, Tensor | None]:
-        x, log_mean, log_theta, a, grown = ctx.saved_tensors
-        residual = grad * (x - log_mean.clamp(max=LARGEST).exp()) * torch.sigmoid(-a)
-        if not ctx.needs_input_grad[2]:
-            return None, residual.sum_to_size(log_mean.shape), None
-        slope = torch.addcmul(residual, grad * grown, log_theta.exp()).neg_()
-        return None, residual.sum_to_size(log_mean.shape), slope.sum_to_size(log_theta.shape)
 
 
 class _Inflate(torch.autograd.Function):
