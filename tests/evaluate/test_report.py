@@ -151,6 +151,7 @@ def test_without_latents_the_evidence_is_exact_and_no_estimate() -> None:
     data = splits_of(*(torch.randint(2, (20, 6)).float() for _ in range(2)), kind="binary")
     found = evaluate(model, data, samples=50)
     assert found["log_marginal"]["estimator"] == "exact"
+    assert found["train_log_marginal"]["estimator"] == "exact"
     assert "effective_sample_size" not in found
     assert "pareto_k" not in found
 

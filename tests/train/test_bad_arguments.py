@@ -66,6 +66,12 @@ def test_data_are_named(data: Any, message: str) -> None:
         er.fit(model(), data, er.ELBO(), steps=1)
 
 
+def test_a_first_loss_that_is_not_finite_is_not_put_down_to_the_learning_rate() -> None:
+    with pytest.raises(er.UserError, match=r"at step 0.*no learning rate.*x reaches 1e\+30") as e:
+        er.fit(model(), np.full((20, 4), 1e30, np.float32), er.ELBO(), steps=1)
+    assert "smaller learning_rate" not in str(e.value)
+
+
 def test_model_and_objective_are_named() -> None:
     objective: Any = er.ELBO
     with pytest.raises(er.UserError, match=r"objective=ELBO \(the class.*er.ELBO\(\)"):

@@ -159,8 +159,7 @@ class Evaluation:
         tail = found.get("pareto_k")
         if isinstance(tail, dict) and "advice" in tail and not anneals(self.model, self.rows):
             tail["advice"] = entries.MORE
-        sampled = self.model.posterior is not None and self.lower is None
-        return found if sampled else entries.without_sampling(found)
+        return found if self.sampled else entries.without_sampling(found)
 
     def perplexity(self) -> Entries:
         kind = "words" if getattr(self.model.family("x"), "of_words", False) else self.kind
@@ -173,7 +172,13 @@ class Evaluation:
             raise UserError("there are no training data apart from those evaluated")
         if self.marginal is None:
             raise UserError("there is no log p(x) to compare")
-        return entries.gap_entries(self.estimate("training data", self.train), self.marginal)
+        found = entries.gap_entries(self.estimate("training data", self.train), self.marginal)
+        return found if self.sampled else entries.exactly(found, "train_log_marginal")
+
+    @property
+    def sampled(self) -> bool:
+        """Whether ``log p(x)`` is an estimate: latents have a posterior that is not exact."""
+        return self.model.posterior is not None and self.lower is None
 
     def estimate(self, stage: str, rows: Rows) -> LogMarginal:
         """Estimate ``log p(x)`` of one part, telling how far it is.

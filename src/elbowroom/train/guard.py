@@ -65,7 +65,19 @@ def diagnose(loss: Loss, batch: Batch, step: int) -> str:
     terms = [name for name, where in bad.items() if bool(where.any())]
     rows = offending_rows(bad, batch)
     named = ", ".join(terms) or "the loss itself"
-    return f"the loss is not finite at step {step}: {named}{rows}. Nothing was updated; {ADVICE}."
+    advice = ADVICE if step else first_advice(batch)
+    return f"the loss is not finite at step {step}: {named}{rows}. Nothing was updated; {advice}."
+
+
+def first_advice(batch: Batch) -> str:
+    """Say what to look at before the first update, when no rate can be at fault."""
+    sizes = {k: v.abs().max().item() for k, v in batch.items() if v.is_floating_point()}
+    largest = max(sizes, key=lambda name: sizes[name], default=None)
+    reach = f" ({largest} reaches {sizes[largest]:.3g})" if largest is not None else ""
+    return (
+        f"no learning rate is at fault before the first update: rescale large data{reach}, "
+        "standardise what the networks read, or look at the parameters that the model starts from"
+    )
 
 
 def offending_rows(bad: dict[str, Tensor], batch: Batch) -> str:
