@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from elbowroom.arguments import positive_number
+from elbowroom.arguments import finite, positive_number
 from elbowroom.distributions.bernoulli import Bernoulli
 from elbowroom.draw import Particles, Site
 from elbowroom.gradients.logits import Finite, LogitGradient, points_and_measure
@@ -51,6 +51,7 @@ class REBAR(LogitGradient):
     def __init__(self, temperature: float = 0.5, scale: float = 1.0) -> None:
         super().__init__()
         positive_number("temperature", temperature)
+        finite("scale", scale)
         self.temperature, self.scale = temperature, scale
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
         self.factor = nn.Parameter(torch.tensor(float(scale)))
