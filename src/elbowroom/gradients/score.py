@@ -47,8 +47,8 @@ class LeaveOneOut(Baseline):
     def forward(self, site: Site, signal: Tensor, measure: Measure, scope: Scope) -> Tensor:
         if measure.log is not None:
             raise UserError(
-                "the leave-one-out baseline needs equally weighted particles, and those of another "
-                "latent are not (enumerated states, or points for a control variate); take "
+                "the leave-one-out baseline needs equally weighted particles, and another "
+                "latent's are not (enumerated states, or points for a control variate); take "
                 "ScoreFunction(RunningMean()), DisARM() or MuProp() for this one"
             )
         samples = signal.shape[0]
