@@ -258,8 +258,11 @@ def with_rows(q: Distribution, rows: int) -> Distribution | None:
         return q
     if not isinstance(q, Shell):
         return None
-    every = q.expand(torch.Size((rows // own, *q.batch_shape)))
-    return every.map(lambda field: field.flatten(0, 1))
+    lead = torch.Size((rows // own, *q.batch_shape))
+    # What all particles share has no axes of theirs: one covariance for a whole batch.
+    return q.expand(lead).map(
+        lambda field: field.flatten(0, 1) if field.shape[: len(lead)] == lead else field
+    )
 
 
 def score(q: Distribution, value: Tensor) -> Tensor:

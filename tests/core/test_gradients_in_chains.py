@@ -8,9 +8,11 @@ import pytest
 import torch
 from enumerated import SIZE, STEP, X, errors, estimates, moved, relax, spread_out
 from small import tensor, z_score
+from torch import nn
 
 import elbowroom as er
 from elbowroom.errors import UserError
+from elbowroom.families.full_gaussian import FullGaussian
 from elbowroom.gradients.base import Gradient
 from elbowroom.gradients.disarm import DisARM
 from elbowroom.gradients.moments import OptimalConstant
@@ -162,3 +164,30 @@ def test_a_path_above_discrete_states(below: Callable[[], Gradient]) -> None:
         for b in (er.Pathwise(), er.StickingTheLanding())
     )
     assert z_score(landing - path, torch.zeros(path.shape[1])).max() < 4
+
+
+@pytest.mark.parametrize("family", [er.Gaussian, FullGaussian])
+def test_a_closed_divergence_is_that_of_every_particle(family: Callable[[int], nn.Module]) -> None:
+    """Of ``p(z|y)`` and ``q(z|x, y)``, y summed out: two particles of z change nothing in it."""
+    torch.manual_seed(0)
+    q, p = family(2), er.Gaussian(2)
+    model = er.Model(
+        er.Product(
+            {
+                "y": er.Learned(er.Categorical(3, 1)),
+                "z": er.Conditional(er.nets.MLP(3, [], p.size), p, "y"),
+            }
+        ),
+        er.Conditional(er.nets.MLP(2, [], SIZE), er.Bernoulli(SIZE), "z"),
+        er.Product(
+            {
+                "y": er.Conditional(er.nets.MLP(SIZE, [], 3), er.Categorical(3, 1), "x"),
+                "z": er.Conditional(er.nets.MLP(SIZE + 3, [], q.size), q, ("x", "y")),
+            }
+        ),
+    )
+    batch, found = {"x": tensor(X)}, []
+    for samples in (1, 2):
+        objective = er.ELBO(samples, {"y": er.Enumerate()})
+        found.append(objective(model, batch, STEP).metrics["kl/z"])
+    torch.testing.assert_close(found[0], found[1])

@@ -150,3 +150,25 @@ def test_poisson_may_be_mapped() -> None:
     torch.testing.assert_close(mapped, torch.stack([Poisson(r).log_prob(x) for r in rates]))
     slopes = torch.func.vmap(torch.func.grad(lambda rate: Poisson(rate).log_prob(x).sum()))(rates)
     torch.testing.assert_close(slopes, x - rates.exp())
+
+
+@pytest.mark.parametrize(("dtype", "bound"), BOUNDS)
+def test_means_far_below_a_small_theta(dtype: torch.dtype, bound: float) -> None:
+    """The line that the log mass is in a small log μ begins below θ."""
+    grid = [
+        (x, m, t) for x in (1.0, 3.0, 100.0) for m in (-30.0, -40.0, -60.0) for t in (-20.5, -8)
+    ]
+    x, mean, theta = (column([float(case[i]) for case in grid], dtype) for i in range(3))
+    found = NegativeBinomial(mean, theta).entry_log_prob(x).double().flatten().tolist()
+    truth = [overdispersed(*case)[0] for case in grid]
+    assert found == pytest.approx(truth, rel=max(bound, 1e-8))
+
+
+def test_draws_where_theta_or_the_mean_overflows() -> None:
+    """In float32: the Poisson's law as θ grows, and no negative count of a mean without end."""
+    torch.manual_seed(0)
+    mean = torch.full((1, 1, 4000), math.log(7.0))
+    draws = NegativeBinomial(mean, torch.full((1, 1, 1), 100.0)).sample()
+    assert abs(draws.mean().item() - 7.0) < 4 * (7 / 4000) ** 0.5
+    for p in (NegativeBinomial(mean + 100, torch.zeros(1, 1, 1)), Poisson(mean + 100)):
+        assert (p.sample() >= 0).all()

@@ -161,3 +161,12 @@ def test_large_numbers_are_not_called_constant_without_a_word() -> None:
 def test_a_table_is_no_two_views() -> None:
     with pytest.raises(UserError, match=r"pcca takes several modalities, which X does not hold"):
         refuse_other_data("pcca", DataSpec("X", "real", (4,)))
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+def test_more_components_than_distinct_rows_are_refused(covariance: str) -> None:
+    rows = np.repeat([[0.0, 1.0], [1.0, 1.0], [0.0, 2.0], [1.0, 2.0]], 25, 0)
+    with pytest.raises(UserError, match="5 components of 4 distinct training rows"):
+        er.GaussianMixture(5, covariance=covariance, random_state=0).fit(rows)
+    fewer = er.GaussianMixture(3, covariance=covariance, random_state=0).fit(rows)
+    assert np.isfinite(fewer.score(rows))

@@ -34,7 +34,10 @@ class FullGaussian(Marginal):
         return type(self)(change(self.loc), change(self.factor))
 
     def expand(self, batch_shape: SampleShape, _instance: object = None) -> Self:
-        return type(self)(self.loc.expand(*batch_shape, *self.event_shape), self.factor)
+        factor = self.factor
+        if factor.dim() > 2:
+            factor = factor.expand(*batch_shape, *factor.shape[-2:])
+        return type(self)(self.loc.expand(*batch_shape, *self.event_shape), factor)
 
     @property
     def mean(self) -> Tensor:

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from elbowroom.distributions.base import ONE, Factorised, SampleShape, shapes_of
-from elbowroom.distributions.overdispersed import log_mass
+from elbowroom.distributions.overdispersed import LARGEST, LEAST, log_mass
+from elbowroom.distributions.poisson import GREATEST
 
 STEEP = 40.0
 """From here on ``softplus(a)`` is a in either precision."""
@@ -60,8 +61,9 @@ class NegativeBinomial(Factorised):
     @torch.no_grad()
     def sample(self, sample_shape: SampleShape = ONE) -> Tensor:
         shape = torch.Size(sample_shape) + self.log_mean.shape
-        gamma = torch._standard_gamma(self.log_theta.exp().expand(shape))  # pyright: ignore
-        return torch.poisson(gamma * (self.log_mean - self.log_theta).exp())
+        log_theta = self.log_theta.clamp(LEAST, LARGEST)
+        gamma = torch._standard_gamma(log_theta.exp().expand(shape))  # pyright: ignore
+        return torch.poisson((gamma * (self.log_mean - log_theta).exp()).clamp(max=GREATEST))
 
     def entry_log_prob(self, value: Tensor) -> Tensor:
         value = value.to(self.log_mean.dtype)

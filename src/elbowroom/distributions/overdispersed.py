@@ -21,8 +21,9 @@ from elbowroom.distributions.stirling import (
 LEAST, LARGEST = math.log(1e-9), 60.0
 """Of log θ. Below, a count above 0 is a rarity; long before the end it is the Poisson."""
 
-LOWEST, HIGHEST = -25.0, 60.0
-"""Of log μ. Outside the log mass is a straight line in it."""
+LOWEST, HIGHEST, FAR = -25.0, 60.0, 20.0
+"""Of log μ. Outside the log mass is a straight line in it, as it nearly is: below, once log μ is
+as far below log θ too. The slope in log θ is there that of the last point."""
 
 
 def log_mass(x: Tensor, log_mean: Tensor, log_theta: Tensor) -> Tensor:
@@ -55,7 +56,9 @@ class _LogMass(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, log_mean: Tensor, log_theta: Tensor) -> Tensor:
         shape = torch.broadcast_shapes(x.shape, log_mean.shape, log_theta.shape)
         ctx.shapes, log_mean = (log_mean.shape, log_theta.shape), log_mean.expand(shape)
-        mean, theta = log_mean.clamp(LOWEST, HIGHEST), log_theta.clamp(LEAST, LARGEST).exp()
+        log_theta = log_theta.clamp(LEAST, LARGEST)
+        lowest, theta = (log_theta - FAR).clamp_(max=LOWEST), log_theta.exp()
+        mean = torch.maximum(log_mean, lowest).clamp_(max=HIGHEST)
         value = log_mean - mean
         per_total = (mean.exp_() + theta).reciprocal_()
         above, share = x - mean, per_total * theta

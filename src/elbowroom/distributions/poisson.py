@@ -12,6 +12,9 @@ from torch import Tensor
 from elbowroom.distributions.base import ONE, Factorised, SampleShape, shapes_of
 from elbowroom.distributions.stirling import four_factors, log_near, tail
 
+GREATEST = 2.0**62
+"""Of means that are drawn from: torch counts in 64 bits."""
+
 LOWEST, HIGHEST = -60.0, 80.0
 """Of log λ. Outside the log mass is a straight line in it."""
 
@@ -51,6 +54,7 @@ class Poisson(Factorised):
     @torch.no_grad()
     def sample(self, sample_shape: SampleShape = ONE) -> Tensor:
         mean = self.mean
+        mean = mean.clamp(max=GREATEST)
         return torch.poisson(mean.expand(torch.Size(sample_shape) + mean.shape))
 
     def entry_log_prob(self, value: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -224,12 +226,20 @@ def begin_at_clusters(parts: Components, data: Batch, apart: bool) -> None:
         apart: whether columns have units of their own, and are standardised to find the clusters.
     """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     (_, seen), (_, spread) = rows_of(data), moments(data)
     x, seed = filled_by_means(data).flatten(1), int(torch.randint(2**31 - 1, ()))
     clusters = KMeans(parts.components, n_init=10, random_state=seed)  # type: ignore[arg-type]
     units = spread.where(spread > 0, 1.0) if apart else torch.ones_like(spread)
-    labels = torch.from_numpy(clusters.fit_predict((x / units).numpy()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # says what is refused below
+        labels = torch.from_numpy(clusters.fit_predict((x / units).numpy()))
+    if (found := len(labels.unique())) < parts.components:
+        raise UserError(
+            f"{parts.components} components of {found} distinct training rows: give as many at "
+            "most"
+        )
     means, covariances = [], []
     for k in range(parts.components):
         group, absent = x[labels == k], (~seen[labels == k]).double().mean(0)
