@@ -12,7 +12,7 @@ import pytest
 import torch
 from small import linear_likelihood, tensor
 from torch import Tensor
-from ways import EVERY
+from ways import EVERY, bits
 
 import elbowroom as er
 from elbowroom.data.dataset import Dataset
@@ -36,16 +36,6 @@ from elbowroom.posteriors.semi_amortised import SemiAmortised
 from oracles.linear_gaussian import ppca_optimum, random_model, sample
 
 COUNT = 300
-
-
-def bits(seed: int = 0, gradient: Any = None) -> tuple[er.Model, er.ELBO, dict[str, Tensor]]:
-    torch.manual_seed(seed)
-    model = er.Model(
-        er.StandardNormal(2),
-        er.Conditional(er.nets.MLP(2, [8], 6), er.Bernoulli(6), "z"),
-        er.Conditional(er.nets.MLP(6, [8], 4), er.Gaussian(2), "x"),
-    )
-    return model, er.ELBO(gradient=gradient), {"x": (torch.rand(40, 6) < 0.4).float()}
 
 
 def linear_vae() -> er.Model:

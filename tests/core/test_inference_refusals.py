@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 from small import linear_likelihood
-from torch import Tensor
-from ways import EVERY
+from ways import EVERY, bits
 
 import elbowroom as er
 from elbowroom.data.dataset import Dataset
@@ -46,16 +45,6 @@ LOST: list[tuple[Any, str]] = [
     (er.IWAE(2, weights={"x": 2.0}), "the weights of this IWAE"),
     (Renyi(0.5), "needs to be the ELBO or IWAE, not Renyi"),
 ]
-
-
-def bits(seed: int = 0, gradient: Any = None) -> tuple[er.Model, er.ELBO, dict[str, Tensor]]:
-    torch.manual_seed(seed)
-    model = er.Model(
-        er.StandardNormal(2),
-        er.Conditional(er.nets.MLP(2, [8], 6), er.Bernoulli(6), "z"),
-        er.Conditional(er.nets.MLP(6, [8], 4), er.Gaussian(2), "x"),
-    )
-    return model, er.ELBO(gradient=gradient), {"x": (torch.rand(40, 6) < 0.4).float()}
 
 
 @pytest.mark.parametrize("inference", EVERY[6:], ids=lambda i: type(i).__name__)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 SHIFT = 4
-"""Stirling's series is taken at y + 4, where a few terms of it are exact to rounding."""
+"""Stirling's series is taken at y + 4, where three terms of it are exact to float32's rounding and
+seven to 3e-11."""
 
 SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
 """``lgamma(y) = (y - ½) log y - y + ½ log 2π + Σ_k SERIES[k] y^-(2k+1)``."""

@@ -103,8 +103,8 @@ def layout_of(model: Model, scope: Scope) -> Layout:
     refused = [name for name, p in conditions.items() if not moves(model, name, p, drawn[name])]
     if refused:
         raise UserError(
-            f"{', '.join(refused)} is discrete, and this moves latents by their gradient, which a "
-            "discrete one has not; importance sampling (log_marginal, --method iwae) needs none"
+            f"{', '.join(refused)} {'is' if len(refused) == 1 else 'are'} discrete, and this moves "
+            "latents by their gradient, which a discrete one has not; importance sampling (log_marginal, --method iwae) needs none"
         )
     return Layout({name: value.shape[2:] for name, value in drawn.items()})
 
