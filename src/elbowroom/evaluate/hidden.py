@@ -105,7 +105,8 @@ def layout_of(model: Model, scope: Scope) -> Layout:
         verb = "is" if len(refused) == 1 else "are"
         raise UserError(
             f"{', '.join(refused)} {verb} discrete, and this moves latents by their gradient, "
-            "which a discrete one has not; importance sampling (log_marginal, --method iwae) needs none"
+            "which a discrete one has not; importance sampling (log_marginal, --method iwae) "
+            "needs none"
         )
     return Layout({name: value.shape[2:] for name, value in drawn.items()})
 
